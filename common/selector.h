@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Label selectors: Calico v2.6's language, and the newest release's keyword rule (a keyword is one only
+ * right after a key, so that keys such as "in-use" work).
+ *
+ *   selector = [ or ]                        empty means all()
+ *   or       = and { "||" and }
+ *   and      = op { "&&" op }
+ *   op       = { "!" } ( "(" or ")" | "all()" | "has(" KEY ")" | KEY cmp )
+ *   cmp      = ("==" | "!=") STR | ("in" | "not in") "{" [ STR { "," STR } [","] ] "}"
+ *
+ * Absent label: == and in are false, != and not in are true. Parsing is linear in the text; nesting is
+ * bounded by SELECTOR_DEPTH_MAX; text by SELECTOR_TEXT_MAX.
+ */
+#ifndef BULKHEAD_SELECTOR_H
+#define BULKHEAD_SELECTOR_H
+
+#include "common/label.h"
+
+enum { SELECTOR_TEXT_MAX = 65536, SELECTOR_DEPTH_MAX = 100, SELECTOR_ID_LEN = 12 };
+
+struct selector;
+
+/* Returns NULL and says what was expected at which column (1-based) of the text. */
+struct selector *selector_parse(const char *text, struct err *err) must_check;
+void selector_free(struct selector *sel);
+
+/* "role == \"database\"": one spelling for all selectors that mean the same tree. Borrowed. */
+const char *selector_canonical(const struct selector *sel);
+
+/* SELECTOR_ID_LEN hex digits of SHA-256 over the canonical text: names kernel sets. Borrowed. */
+const char *selector_id(const struct selector *sel);
+
+bool selector_match(const struct selector *sel, const struct labels *labels);
+
+DEFINE_CLEANUP(selector, struct selector *, selector_free)
+
+#endif

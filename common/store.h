@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The store protocol (design 3.2): names of keys, heads, and the events that announce a change.
+ *
+ * A stream is a set of hashes that change together: one per node (endpoints and networks) and "policies"
+ * (policies, isolation, labels). Its head "<epoch>:<revision>:<random id>" changes with every write. An epoch
+ * is "<unix milliseconds of its creation, 13 digits>-<8 hex>", so that later epochs sort after earlier ones.
+ */
+#ifndef BULKHEAD_STORE_H
+#define BULKHEAD_STORE_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define STORE_PREFIX          "bulkhead:v1:"
+#define STORE_NODES           STORE_PREFIX "nodes"
+#define STORE_POLICIES_STREAM "policies"
+#define STORE_NODE_STREAM     "node:" /* "node:<name>": head:node:<name>, events:node:<name> */
+
+enum { STORE_EPOCH_MAX = 64, STORE_HEAD_MAX = 160 };
+
+/* The hashes of a stream. Those of a node stream are keyed endpoints:<node>, networks:<node>. */
+enum store_kind {
+	KIND_ENDPOINT,
+	KIND_NETWORK,
+	KIND_POLICY,
+	KIND_ISOLATION,
+	KIND_LABELS,
+	KIND_COUNT
+};
+
+const char *store_kind_name(enum store_kind kind); /* "endpoint", ...: the "kind" of a change */
+bool store_kind_parse(const char *word, enum store_kind *kind);
+
+struct store_head {
+	char epoch[STORE_EPOCH_MAX];
+	unsigned long long revision;
+	char id[24];
+};
+
+int store_head_parse(
+	const char *text, size_t len, struct store_head *head, struct err *err) must_check;
+const char *store_head_format(const struct store_head *head, char text[STORE_HEAD_MAX]);
+bool store_head_equal(const struct store_head *a, const struct store_head *b);
+/* <0, 0, >0 as a's epoch was created before, is the same as, or was created after b's. */
+int store_epoch_cmp(const char *a, const char *b);
+void store_epoch_new(char epoch[STORE_EPOCH_MAX]);
+/* The head after *head: same epoch, next revision, new random id. */
+struct store_head store_head_next(const struct store_head *head);
+
+/* Key names; caller frees. stream is "policies" or "node:<name>". */
+char *store_head_key(const char *stream);
+char *store_channel(const char *stream);
+char *store_hash_key(const char *stream, enum store_kind kind);
+char *store_status_key(const char *node);
+/* Which kinds a stream has: true for ENDPOINT and NETWORK in node streams, for the others in policies. */
+bool store_stream_has(const char *stream, enum store_kind kind);
+
+/* One changed field. record is the JSON text to store; NULL means delete. */
+struct store_change {
+	enum store_kind kind;
+	char *id;
+	char *record;
+};
+
+void store_change_clear(struct store_change *change); /* frees the strings */
+
+/* {"v":1,"stream":...,"prev":...,"head":...,"changes":[...]}; caller frees. prev NULL: a whole rewrite. */
+char *store_event_encode(const char *stream, const struct store_head *prev,
+	const struct store_head *head, const struct store_change *changes, size_t count);
+
+struct store_event {
+	bool has_prev; /* false: everything was rewritten, read the snapshot */
+	struct store_head prev, head;
+	struct store_change *changes;
+	size_t count;
+};
+
+int store_event_decode(const char *data, size_t len, const char *stream, struct store_event *event,
+	struct err *err) must_check;
+void store_event_clear(struct store_event *event);
+
+#endif

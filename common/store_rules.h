@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of design 3.2 as a pure function: what a reader does with the head that it finds. */
+#ifndef BULKHEAD_STORE_RULES_H
+#define BULKHEAD_STORE_RULES_H
+
+#include "common/store.h"
+
+enum store_verdict {
+	STORE_TAKE,       /* replace the world by the snapshot */
+	STORE_TAKE_EMPTY, /* nothing held and nothing there: an empty world */
+	STORE_KEEP,       /* keep the world; reason says why */
+	STORE_SAME        /* the head held: nothing to do */
+};
+
+/*
+ * held and found may be NULL (nothing held; stream absent). accepted is the head that the operator accepted with
+ * `bulkheadctl store accept`, or NULL: a found head equal to it is taken although a rule would keep the world.
+ * *reason is set to a constant text for STORE_KEEP, else to "".
+ */
+enum store_verdict store_judge(const char *stream, const struct store_head *held,
+	const struct store_head *found, const struct store_head *accepted, const char **reason);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes a stream that this process alone owns (syncd: its node's). Every write is one MULTI/EXEC of data, head
+ * and PUBLISH under WATCH of the head and of the lease; if the head is not the last one written here, the stream is
+ * rewritten whole. The lease (nodes hash, field = node) keeps a second Engine of the same name out.
+ */
+#ifndef BULKHEAD_STORE_WRITER_H
+#define BULKHEAD_STORE_WRITER_H
+
+#include "common/redis.h"
+#include "common/store.h"
+
+struct store_writer;
+
+enum { STORE_HEARTBEAT_SECONDS = 10, STORE_LEASE_HEARTBEATS = 3 };
+
+struct store_identity {
+	const char *node;    /* stream owner */
+	const char *engine;  /* the Engine's id: another one under the same node name is refused */
+	const char *boot;    /* kernel boot id */
+	const char *version; /* ours */
+};
+
+struct store_writer_ops {
+	/* Appends every field of the stream as it should be now; called for a whole rewrite. The writer frees them. */
+	void (*whole)(struct store_change **changes, size_t *count, void *arg);
+	/* What was handed in is in Redis under this head. */
+	void (*written)(const struct store_head *head, void *arg);
+	/* Another Engine holds the node name; holder is its record's text. The caller exits 1. */
+	void (*refused)(const char *holder, void *arg);
+	/* A write failed or the connection went; it is retried by itself. For log and metrics. */
+	void (*failed)(const char *cause, void *arg);
+};
+
+struct store_writer *store_writer_new(struct event_base *base,
+	const struct store_identity *identity, struct redis *redis,
+	const struct store_writer_ops *ops, void *arg);
+void store_writer_free(struct store_writer *writer);
+void store_writer_event(
+	struct store_writer *writer, enum redis_event event); /* forward READY and LOST */
+
+/*
+ * Queues changes (takes over the strings) and sends them at once unless a write is under way, in which case they go
+ * together in the next one: the first change is never delayed. Before the first whole write they are dropped, since
+ * whole() will include them.
+ */
+void store_writer_put(struct store_writer *writer, struct store_change *changes, size_t count);
+/* Rewrites the stream whole at the next opportunity (first complete inventory, SIGHUP). Until the first call
+ * nothing is written: a half-known inventory must not replace a good record. */
+void store_writer_rewrite(struct store_writer *writer);
+bool store_writer_idle(const struct store_writer *writer); /* everything handed in is in Redis */
+
+DEFINE_CLEANUP(store_writer, struct store_writer *, store_writer_free)
+
+#endif
