@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel writer: the only module that sends netlink writes to nf_tables. One socket, held open. It decides nothing: it
+ * translates a ruleset's pending difference into one batch with the generation id and reports which object was refused.
+ */
+#ifndef BULKHEAD_KERNEL_H
+#define BULKHEAD_KERNEL_H
+
+#include "common/err.h"
+#include "enforcerd/ruleset.h"
+
+struct kernel;
+
+struct kernel_options {
+	const char *table; /* "bulkhead" */
+	uint16_t nflog_group;
+};
+
+struct kernel *kernel_open(const struct kernel_options *options, struct err *err) must_check;
+void kernel_close(struct kernel *kernel); /* rules stay */
+
+struct kernel_commit {
+	unsigned messages;   /* netlink messages sent */
+	double seconds;      /* from first byte built to the kernel's answer */
+	uint32_t generation; /* nf_tables generation id after it */
+};
+
+/*
+ * Sends what is pending and marks it committed. On the first call, and after kernel_lost(), the table's whole content is
+ * replaced in one batch (table and base chains are kept: a hook is never removed), so that no packet sees anything but the
+ * old or the new content. Nothing pending: nothing is sent. ERESTART (somebody changed a table meanwhile) is retried here,
+ * bounded. On failure nothing has changed and *err names the object and the kernel's reason.
+ */
+int kernel_commit(struct kernel *kernel, struct ruleset *rs, struct kernel_commit *commit,
+	struct err *err) must_check;
+/* What the kernel holds is no longer known. */
+void kernel_lost(struct kernel *kernel, struct ruleset *rs);
+
+/* Removes every object of ours. Missing is success. */
+int kernel_clear(struct kernel *kernel, struct err *err) must_check;
+
+/* Tries, in a table of a name of its own that is never committed hooks-live, whether the kernel takes what we need (ct keys
+ * in inet, counters, limit, log, maps). For --check. */
+int kernel_check(struct kernel *kernel, struct err *err) must_check;
+/* Other tables' base chains in hook forward that have a drop policy, as text lines, for --check; caller frees. */
+char *kernel_conflicts(struct kernel *kernel, struct err *err) must_check;
+
+DEFINE_CLEANUP(kernel, struct kernel *, kernel_close)
+
+#endif

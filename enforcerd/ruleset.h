@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The wanted content of our table, and what of it the kernel has: named sets, verdict maps, counters and chains. Changes
+ * are recorded as a difference against the last commit, so that a batch costs what changed and nothing else. Pure: the
+ * kernel writer reads the difference, sends it, and says ruleset_committed() or nothing (then it stays pending).
+ *
+ * Undoing a pending change cancels it: put then delete of an element that the kernel does not have is no change.
+ */
+#ifndef BULKHEAD_RULESET_H
+#define BULKHEAD_RULESET_H
+
+#include "common/strbuf.h"
+#include "enforcerd/rule.h"
+
+enum set_type {
+	SET_IPV4, /* hash of addresses */
+	SET_IPV6,
+	SET_CIDR4, /* interval; small, for nets lists; overlaps merged by the builder */
+	SET_CIDR6,
+	SET_PORT, /* inet_service, hash */
+	SET_IFNAME,
+	SET_IFNAME_TIMED, /* elements time out: element.timeout_ms */
+	MAP_IPV4,         /* address : jump chain */
+	MAP_IPV6,
+	MAP_IFNAME /* interface name : jump chain */
+};
+
+/* Key of an element: an address, a range (CIDR types: first..last inclusive), a port or an interface name. */
+struct elem_key {
+	struct ip ip, last;
+	uint16_t port;
+	char ifname[16];
+};
+
+enum object_kind { OBJECT_COUNTER, OBJECT_SET, OBJECT_CHAIN };
+
+struct ruleset;
+struct rs_set;
+struct rs_chain;
+struct rs_elem;
+
+struct ruleset *ruleset_new(void);
+void ruleset_free(struct ruleset *rs);
+
+/* Declares; doing so again with the same type only updates nothing. comment: "role == \"database\"", shown by nft. */
+void ruleset_set(struct ruleset *rs, const char *name, enum set_type type, const char *comment);
+void ruleset_counter(struct ruleset *rs, const char *name);
+/* Replaces the chain's rules; takes over rules->items and leaves *rules empty. Equal content is no change. */
+void ruleset_chain(
+	struct ruleset *rs, const char *name, const char *comment, struct rule_list *rules);
+/* Forward references are fine within one batch: order is the writer's business. */
+void ruleset_set_drop(struct ruleset *rs, const char *name);
+void ruleset_counter_drop(struct ruleset *rs, const char *name);
+void ruleset_chain_drop(struct ruleset *rs, const char *name);
+
+/* chain: for maps, the chain to jump to; NULL for sets. comment: NULL or shown by nft. A put of an equal element is no
+ * change; a put with another chain is a replacement (delete + add in one batch). */
+void ruleset_put(struct ruleset *rs, const char *set, const struct elem_key *key, const char *chain,
+	const char *comment, unsigned timeout_ms);
+void ruleset_del(struct ruleset *rs, const char *set, const struct elem_key *key);
+bool ruleset_has(const struct ruleset *rs, const char *set, const struct elem_key *key);
+size_t ruleset_set_size(const struct ruleset *rs, const char *set); /* wanted elements */
+bool ruleset_chain_exists(const struct ruleset *rs, const char *name);
+
+bool ruleset_dirty(const struct ruleset *rs);
+/* The pending difference is in the kernel. */
+void ruleset_committed(struct ruleset *rs);
+/* The kernel's content is not known (start, foreign change): everything wanted becomes pending. */
+void ruleset_forget(struct ruleset *rs);
+
+/*
+ * What the writer walks, in name order: for each object whether it is to be created, removed, or changed. An object that
+ * is removed and created again in one batch (type changed) is not used: names change with content.
+ */
+enum diff { DIFF_NONE, DIFF_ADD, DIFF_REMOVE, DIFF_REPLACE };
+
+struct ruleset_visitor {
+	void (*counter)(const char *name, enum diff diff, void *arg);
+	/* NONE: only elements changed. */
+	void (*set)(const char *name, enum set_type type, const char *comment, enum diff diff,
+		void *arg);
+	/* REPLACE: value or comment differs (delete the old, add the new). Follows its set's call. For a removed set no
+	 * elements are visited. */
+	void (*elem)(const char *set, enum set_type type, const struct elem_key *key,
+		const char *chain, const char *comment, unsigned timeout_ms, enum diff diff,
+		void *arg);
+	/* ADD, REMOVE, or REPLACE (flush its rules, add these). rules is empty for REMOVE. */
+	void (*chain)(const char *name, const char *comment, const struct rule_list *rules,
+		enum diff diff, void *arg);
+};
+
+/* Visits only what is pending; NULL members are skipped. */
+void ruleset_visit(const struct ruleset *rs, const struct ruleset_visitor *visitor, void *arg);
+
+/* Whole wanted content in nft's own words, sorted, for golden tests and --check. */
+void ruleset_render(const struct ruleset *rs, struct strbuf *out);
+
+DEFINE_CLEANUP(ruleset, struct ruleset *, ruleset_free)
+
+#endif
