@@ -61,29 +61,43 @@ CFLAGS_ALL := -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -DBULKHEAD_VE
               -I. $(DEP_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL := $(HARDEN_LD) $(LDOPT) $(LDFLAGS)
 
+# `make V=1` shows the whole commands
+ifdef V
+Q :=
+say = @:
+else
+Q := @
+say = @echo '  $(1)'
+endif
+
 srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(call srcs,$(1)))
 
 .PHONY: all check check-integration asan lint lint-format lint-tidy lint-cppcheck lint-includes lint-shell fuzz bench install clean help
 
+# test objects are kept: make would delete them as intermediate and rebuild them each time
+.SECONDARY:
+
 all: $(addprefix $(BUILD)/bin/,$(PROGRAMS))
 
 $(BUILD)/obj/%.o: %.c Makefile VERSION
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC $<)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 define archive
 $(BUILD)/$(1).a: $(call objs,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	@ar rcs $$@ $$^
 endef
 $(foreach d,$(DIRS),$(eval $(call archive,$(d))))
 
 define program
 $(BUILD)/bin/$(1): $(BUILD)/obj/$(2)/main.o $(BUILD)/$(2).a $(BUILD)/common.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$($(2)_LIBS)
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$($(2)_LIBS)
 endef
 $(eval $(call program,bulkhead-syncd,syncd))
 $(eval $(call program,bulkhead-enforcerd,enforcerd))
@@ -96,7 +110,8 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard $(addprefix tests/u
 define unit
 $(BUILD)/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(if $(filter common,$(1)),,$(BUILD)/$(1).a) $(BUILD)/common.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
 endef
 $(foreach d,$(DIRS),$(eval $(call unit,$(d))))
 
@@ -109,7 +124,8 @@ INTEGRATION := $(patsubst tests/integration/%.c,$(BUILD)/integration/%,$(wildcar
 define integration
 $(BUILD)/integration/$(1)/%: $(BUILD)/obj/tests/integration/$(1)/%.o $(if $(filter common,$(1)),,$(BUILD)/$(1).a) $(BUILD)/common.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
 endef
 $(foreach d,$(DIRS),$(eval $(call integration,$(d))))
 
