@@ -44,7 +44,7 @@ ctl_LIBS       := $(BASE_LIBS) $(shell pkg-config --libs yaml-0.1 2>/dev/null)
 common_LIBS    := $(BASE_LIBS)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
-        -Wpointer-arith -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wnull-dereference -Wno-format-nonliteral
+        -Wpointer-arith -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wnull-dereference -Wno-format-nonliteral -Wno-missing-field-initializers
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
 HARDEN_LD := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 ifdef SANITIZE

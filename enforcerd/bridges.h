@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Keeps every managed bridge visible to the inet family, and the midstream set true: a bridge that has just become visible
+ * is in it for 60 s, so that live flows that conntrack has never seen may be picked up (judged by policy all the same).
+ */
+#ifndef BULKHEAD_BRIDGES_H
+#define BULKHEAD_BRIDGES_H
+
+#include "enforcerd/bridge.h"
+#include "enforcerd/world.h"
+
+struct bridges;
+
+enum { MIDSTREAM_SECONDS = 60 };
+
+/* changed is called when the ruleset or the set of blind bridges changed by itself (a link came, a window ended). */
+struct bridges *bridges_new(struct event_base *base, struct world *world,
+	void (*changed)(void *arg), void *arg, struct err *err) must_check;
+void bridges_free(struct bridges *bridges);
+/* Looks at every managed bridge of the world; call after world_apply(). May change the ruleset. */
+void bridges_update(struct bridges *bridges);
+/* Appends a sentence for each managed bridge whose traffic cannot be policed. */
+size_t bridges_blind(const struct bridges *bridges, json_t *sentences);
+
+DEFINE_CLEANUP(bridges, struct bridges *, bridges_free)
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "enforcerd/report.h"
+
+#include "common/health.h"
+#include "common/xalloc.h"
+
+#include <string.h>
+#include <time.h>
+
+enum { FIELDS_MAX = 32 };
+
+/* HSET's words: name and value in turn; values are owned, names are constants. */
+struct fields {
+	const char *words[2 + 2 * FIELDS_MAX];
+	char *values[FIELDS_MAX];
+	size_t count;
+};
+
+static void add(struct fields *f, const char *name, char *value)
+{
+	f->values[f->count] = value;
+	f->words[2 + 2 * f->count] = name;
+	f->words[3 + 2 * f->count] = value;
+	f->count++;
+}
+
+static void add_json(struct fields *f, const char *name, const json_t *json)
+{
+	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	add(f, name, text ? text : xstrdup("null"));
+}
+
+static void add_counts(struct fields *f, const struct world_stats *stats)
+{
+	const struct {
+		const char *name;
+		size_t value;
+	} counts[] = {{"endpoints", stats->endpoints}, {"isolated", stats->isolated},
+		{"networks", stats->networks}, {"policies", stats->policies},
+		{"sets", stats->selectors}, {"groups", stats->groups},
+		{"conflicts", stats->conflicts}};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+		add(f, counts[i].name, xasprintf("%zu", counts[i].value));
+}
+
+static void add_all(struct fields *f, const struct report *r)
+{
+	add(f, "version", xstrdup(BULKHEAD_VERSION));
+	add(f, "instance", xstrdup(r->instance));
+	add(f, "mode", xstrdup("enforce"));
+	add(f, "dataplane", xstrdup(r->dataplane));
+	add(f, "policies_head", xstrdup(r->policies_head));
+	add(f, "endpoints_head", xstrdup(r->endpoints_head));
+	add_counts(f, &r->stats);
+	add(f, "in_force", xstrdup(r->in_force ? "true" : "false"));
+	add(f, "last_commit_ms", xasprintf("%.3f", r->last_commit_seconds * 1e3));
+	add(f, "last_commit_unix", xasprintf("%lld", r->last_commit_unix));
+	add(f, "heartbeat_unix", xasprintf("%lld", (long long)time(NULL)));
+	add(f, "last_error", xstrdup(r->last_error));
+	add_json(f, "problems", r->problems);
+	add_json(f, "not_enforced", r->not_enforced);
+	add_json(f, "bridges", r->bridges);
+}
+
+int report_publish(const struct report *report, struct redis *redis, redis_reply_fn *fn, void *arg)
+{
+	cleanup_free char *key = store_status_key(report->node);
+	struct fields f = {.words = {"HSET", key}};
+	int rc;
+
+	add_all(&f, report);
+	rc = redis_command(redis, 2 + 2 * f.count, f.words, NULL, fn, arg);
+	for (size_t i = 0; i < f.count; i++)
+		free(f.values[i]);
+	return rc;
+}
+
+void report_metrics(const struct report *r, struct strbuf *out)
+{
+	const struct {
+		const char *name, *type, *help;
+		double value;
+	} metrics[] = {
+		{"bulkhead_enforcerd_endpoints", "gauge", "Endpoints known on this node.",
+			(double)r->stats.endpoints},
+		{"bulkhead_enforcerd_isolated_endpoints", "gauge", "Endpoints that policy governs.",
+			(double)r->stats.isolated},
+		{"bulkhead_enforcerd_networks", "gauge", "Networks of this node.",
+			(double)r->stats.networks},
+		{"bulkhead_enforcerd_policies", "gauge", "Policies in force.",
+			(double)r->stats.policies},
+		{"bulkhead_enforcerd_selectors", "gauge", "Selector sets in the kernel.",
+			(double)r->stats.selectors},
+		{"bulkhead_enforcerd_groups", "gauge", "Endpoint group chains in the kernel.",
+			(double)r->stats.groups},
+		{"bulkhead_enforcerd_address_conflicts", "gauge",
+			"Addresses that two endpoints claim.", (double)r->stats.conflicts},
+		{"bulkhead_enforcerd_problems", "gauge", "Problems listed in the status hash.",
+			(double)json_array_size(r->problems)},
+		{"bulkhead_enforcerd_not_enforced", "gauge", "Things that cannot be enforced here.",
+			(double)json_array_size(r->not_enforced)},
+		{"bulkhead_enforcerd_commits_total", "counter", "Batches that the kernel took.",
+			(double)r->commits},
+		{"bulkhead_enforcerd_commit_failures_total", "counter",
+			"Batches that the kernel refused.", (double)r->commit_failures},
+		{"bulkhead_enforcerd_last_commit_seconds", "gauge", "Duration of the last batch.",
+			r->last_commit_seconds},
+		{"bulkhead_enforcerd_last_commit_timestamp_seconds", "gauge",
+			"Time of the last batch.", (double)r->last_commit_unix},
+		{"bulkhead_enforcerd_redis_connected", "gauge", "Whether both connections are up.",
+			r->redis_connected},
+		{"bulkhead_enforcerd_synced", "gauge", "Whether the world held is the store's.",
+			r->synced},
+		{"bulkhead_enforcerd_in_force", "gauge", "Whether the world held is in the kernel.",
+			r->in_force},
+	};
+
+	metric_write(out, "bulkhead_enforcerd_build_info", "gauge", "Version.",
+		"version=\"" BULKHEAD_VERSION "\"", 1);
+	for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++)
+		metric_write(out, metrics[i].name, metrics[i].type, metrics[i].help, NULL,
+			metrics[i].value);
+}

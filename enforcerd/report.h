@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What enforcerd says about itself: the status hash in Redis and the Prometheus text, from one set of values.
+ */
+#ifndef BULKHEAD_REPORT_H
+#define BULKHEAD_REPORT_H
+
+#include "common/redis.h"
+#include "common/strbuf.h"
+#include "enforcerd/world.h"
+
+struct report {
+	const char *node, *instance;
+	const char *dataplane; /* "inet" where same-bridge traffic is seen by br_netfilter */
+	char policies_head
+		[STORE_HEAD_MAX]; /* heads that are in force in the kernel; "" before the first */
+	char endpoints_head[STORE_HEAD_MAX];
+	struct world_stats stats;
+	double last_commit_seconds;
+	long long last_commit_unix; /* 0: never */
+	unsigned long long commits, commit_failures;
+	char last_error[ERR_TEXT_MAX];
+	json_t *problems, *not_enforced; /* arrays of strings, borrowed */
+	json_t *bridges;                 /* object: interface -> isolation, borrowed */
+	bool redis_connected, synced, in_force;
+};
+
+/* HSETs bulkhead:v1:status:<node>. fn is called with the reply. -1 when it could not be sent. */
+int report_publish(
+	const struct report *report, struct redis *redis, redis_reply_fn *fn, void *arg) must_check;
+void report_metrics(const struct report *report, struct strbuf *out);
+
+#endif
