@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "enforcerd/app.h"
+
+#include "common/backoff.h"
+#include "common/health.h"
+#include "common/log.h"
+#include "common/store_reader.h"
+#include "common/xalloc.h"
+#include "enforcerd/bridges.h"
+#include "enforcerd/kernel.h"
+#include "enforcerd/report.h"
+#include "enforcerd/world.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum { HEARTBEAT_SECONDS = 10, INSTANCE_SIZE = 17 };
+enum { STREAM_NODE, STREAM_POLICIES, STREAM_COUNT };
+
+/* One stream of the store and how far it has come. */
+struct stream {
+	struct app *app;
+	char *name;
+	struct store_reader *reader;
+	struct store_head in_world; /* head of what the world holds */
+	char in_force[STORE_HEAD_MAX];
+	bool taken;   /* the world has held a snapshot of it */
+	bool refused; /* the last change was refused by the world: only a whole read can follow */
+	char trouble[ERR_TEXT_MAX];
+};
+
+struct app {
+	const struct options *options;
+	struct event_base *base;
+	struct world *world;
+	struct kernel *kernel;
+	struct bridges *bridges;
+	struct redis *commands, *pubsub;
+	struct stream streams[STREAM_COUNT];
+	struct health *health;
+	struct event *signals[3];
+	struct event *
+		commit_event; /* deferred to the end of the loop turn: what arrived together goes together */
+	struct event *retry_timer, *resync_timer, *heartbeat_timer;
+	struct backoff retry;
+	struct report report;
+	char instance[INSTANCE_SIZE];
+	bool reporting;     /* a status write is under way */
+	bool report_wanted; /* and another is due after it */
+};
+
+/* --- status ------------------------------------------------------------------------------------ */
+
+static void report_send(struct app *app);
+
+static void on_reported(redis_reply *reply, void *arg)
+{
+	struct app *app = arg;
+	struct err err = {0};
+
+	app->reporting = false;
+	if (reply && redis_reply_failed(reply, &err))
+		log_warn("status", "write status: %s", err.text);
+	if (app->report_wanted)
+		report_send(app);
+}
+
+static json_t *bridges_json(struct app *app)
+{
+	size_t count = 0;
+	const struct world_bridge *bridges = world_bridges(app->world, &count);
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(
+			object, bridges[i].name, json_string(isolation_name(bridges[i].isolation)));
+	return object;
+}
+
+static json_t *not_enforced_json(struct app *app)
+{
+	json_t *list = world_not_enforced(app->world);
+
+	bridges_blind(app->bridges, list);
+	return list;
+}
+
+static json_t *problems_json(struct app *app)
+{
+	json_t *list = world_problems(app->world);
+
+	for (size_t i = 0; i < STREAM_COUNT; i++)
+		if (app->streams[i].trouble[0])
+			json_array_append_new(
+				list, json_sprintf("stream %s: %s", app->streams[i].name,
+					      app->streams[i].trouble));
+	return list;
+}
+
+static bool app_synced(const struct app *app)
+{
+	for (size_t i = 0; i < STREAM_COUNT; i++)
+		if (store_reader_state(app->streams[i].reader) != STORE_SYNCED ||
+			app->streams[i].refused)
+			return false;
+	return true;
+}
+
+static bool app_in_force(const struct app *app)
+{
+	return app->streams[STREAM_NODE].taken && app->streams[STREAM_POLICIES].taken &&
+	       !ruleset_dirty(world_ruleset(app->world)) && app->report.commits > 0;
+}
+
+/* Brings the report's live values up to date; the JSON members are the caller's to release. */
+static void report_fill(struct app *app)
+{
+	struct report *r = &app->report;
+
+	world_stats(app->world, &r->stats);
+	snprintf(r->endpoints_head, sizeof(r->endpoints_head), "%s",
+		app->streams[STREAM_NODE].in_force);
+	snprintf(r->policies_head, sizeof(r->policies_head), "%s",
+		app->streams[STREAM_POLICIES].in_force);
+	r->redis_connected = redis_is_ready(app->commands) && redis_is_ready(app->pubsub);
+	r->synced = app_synced(app);
+	r->in_force = app_in_force(app);
+	r->problems = problems_json(app);
+	r->not_enforced = not_enforced_json(app);
+	r->bridges = bridges_json(app);
+}
+
+static void report_release(struct report *r)
+{
+	json_decref(r->problems);
+	json_decref(r->not_enforced);
+	json_decref(r->bridges);
+	r->problems = r->not_enforced = r->bridges = NULL;
+}
+
+/* At most one status write is under way: a burst of commits ends in one more write, not in a queue of them. */
+static void report_send(struct app *app)
+{
+	app->report_wanted = app->reporting;
+	if (app->reporting || !redis_is_ready(app->commands))
+		return;
+	report_fill(app);
+	if (report_publish(&app->report, app->commands, on_reported, app) == 0)
+		app->reporting = true;
+	report_release(&app->report);
+}
+
+static bool on_ready(struct strbuf *reasons, void *arg)
+{
+	struct app *app = arg;
+	cleanup_json json_t *blind = json_array();
+
+	for (size_t i = 0; i < STREAM_COUNT; i++)
+		if (store_reader_state(app->streams[i].reader) != STORE_SYNCED ||
+			app->streams[i].refused)
+			strbuf_addf(reasons, "stream %s: %s\n", app->streams[i].name,
+				app->streams[i].trouble[0] ? app->streams[i].trouble
+							   : "not in sync");
+	if (!app_in_force(app))
+		strbuf_addf(reasons, "kernel: %s\n",
+			app->report.last_error[0] ? app->report.last_error
+						  : "rules not written yet");
+	if (bridges_blind(app->bridges, blind))
+		strbuf_addf(reasons, "bridges: %s\n", json_string_value(json_array_get(blind, 0)));
+	return reasons->len == 0;
+}
+
+static void on_metrics(struct strbuf *out, void *arg)
+{
+	struct app *app = arg;
+
+	report_fill(app);
+	report_metrics(&app->report, out);
+	report_release(&app->report);
+}
+
+/* --- world to kernel --------------------------------------------------------------------------- */
+
+static void commit_later(struct app *app)
+{
+	event_active(app->commit_event, 0, 0);
+}
+
+static void commit_failed(struct app *app, const struct err *err)
+{
+	unsigned ms = backoff_next(&app->retry);
+	const struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+
+	app->report.commit_failures++;
+	if (strcmp(app->report.last_error, err->text))
+		log_error("kernel", "%s; what was in force stays; will retry", err->text);
+	snprintf(app->report.last_error, sizeof(app->report.last_error), "%s", err->text);
+	evtimer_add(app->retry_timer, &delay);
+}
+
+static void commit_done(struct app *app, const struct kernel_commit *commit)
+{
+	backoff_reset(&app->retry);
+	app->report.last_error[0] = '\0';
+	for (size_t i = 0; i < STREAM_COUNT; i++)
+		if (app->streams[i].in_world.epoch[0])
+			store_head_format(&app->streams[i].in_world, app->streams[i].in_force);
+	if (!commit->messages)
+		return;
+	app->report.commits++;
+	app->report.last_commit_seconds = commit->seconds;
+	app->report.last_commit_unix = (long long)time(NULL);
+	log_debug("kernel", "committed %u messages in %.3f ms, generation %u", commit->messages,
+		commit->seconds * 1e3, commit->generation);
+}
+
+/*
+ * Nothing is written before both streams have been read once: half a world would take the isolation of a restart's
+ * predecessor out of the kernel.
+ */
+static void commit_now(struct app *app)
+{
+	struct kernel_commit commit = {0};
+	struct err err = {0};
+
+	if (!app->streams[STREAM_NODE].taken || !app->streams[STREAM_POLICIES].taken)
+		return;
+	if (kernel_commit(app->kernel, world_ruleset(app->world), &commit, &err) < 0)
+		commit_failed(app, &err);
+	else
+		commit_done(app, &commit);
+	report_send(app);
+}
+
+static void on_commit(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	commit_now(arg);
+}
+
+static void on_bridges_changed(void *arg)
+{
+	commit_later(arg);
+}
+
+/* --- store to world ---------------------------------------------------------------------------- */
+
+static void take(struct stream *stream, const struct store_change *changes, size_t count,
+	bool whole, const struct store_head *head)
+{
+	struct app *app = stream->app;
+	struct err err = {0};
+
+	if (world_apply(app->world, stream->name, changes, count, whole, &err) < 0) {
+		stream->refused = true;
+		snprintf(stream->trouble, sizeof(stream->trouble), "%s", err.text);
+		log_error("store", "stream %s: %s; the last good version stays in force",
+			stream->name, err.text);
+		report_send(app);
+		return;
+	}
+	stream->refused = false;
+	stream->trouble[0] = '\0';
+	stream->taken = true;
+	stream->in_world = head ? *head : (struct store_head){0};
+	bridges_update(app->bridges);
+	commit_later(app);
+}
+
+static void on_snapshot(const struct store_snapshot *snapshot, void *arg)
+{
+	struct stream *stream = arg;
+
+	log_info("store", "stream %s: read %zu records", stream->name, snapshot->count);
+	take(stream, snapshot->items, snapshot->count, true, snapshot->head);
+}
+
+/* After a refusal the world lacks what was refused, so a difference on top of it would not mean what it says. */
+static void on_changes(
+	const struct store_change *changes, size_t count, const struct store_head *head, void *arg)
+{
+	struct stream *stream = arg;
+
+	if (stream->refused)
+		store_reader_resync(stream->reader, true);
+	else
+		take(stream, changes, count, false, head);
+}
+
+static void on_stream_state(enum store_state state, const char *reason, void *arg)
+{
+	struct stream *stream = arg;
+
+	if (state == STORE_REFUSED && strcmp(stream->trouble, reason))
+		log_error("store", "stream %s: %s; what is in force stays", stream->name, reason);
+	if (!stream->refused)
+		snprintf(stream->trouble, sizeof(stream->trouble), "%s", reason);
+	report_send(stream->app);
+}
+
+static const struct store_reader_ops reader_ops = {on_snapshot, on_changes, on_stream_state};
+
+/* --- Redis connections and timers -------------------------------------------------------------- */
+
+static void log_redis(const struct redis *redis, enum redis_event event, const char *cause)
+{
+	if (event == REDIS_READY)
+		log_info("redis", "connected to %s", redis_peer(redis));
+	else
+		log_warn("redis", "%s: %s; rules stay, reconnecting", redis_peer(redis), cause);
+}
+
+static void on_commands(enum redis_event event, const char *cause, void *arg)
+{
+	struct app *app = arg;
+
+	log_redis(app->commands, event, cause);
+	if (event == REDIS_LOST)
+		app->reporting = false;
+	for (size_t i = 0; i < STREAM_COUNT; i++)
+		store_reader_commands_event(app->streams[i].reader, event);
+	if (event == REDIS_READY)
+		report_send(app);
+}
+
+static void on_pubsub(enum redis_event event, const char *cause, void *arg)
+{
+	struct app *app = arg;
+
+	(void)cause; /* the command connection, to the same server, has said it */
+	for (size_t i = 0; i < STREAM_COUNT; i++)
+		store_reader_pubsub_event(app->streams[i].reader, event);
+}
+
+static void resync(struct app *app, bool force)
+{
+	for (size_t i = 0; i < STREAM_COUNT; i++)
+		store_reader_resync(app->streams[i].reader, force || app->streams[i].refused);
+	bridges_update(app->bridges);
+	commit_later(app);
+}
+
+static void on_resync(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	resync(arg, false);
+}
+
+static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	report_send(arg);
+}
+
+static void on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	struct app *app = arg;
+
+	(void)fd;
+	(void)what;
+	log_info("app", "SIGHUP: reading the store and writing the table whole");
+	kernel_lost(app->kernel, world_ruleset(app->world));
+	resync(app, true);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	struct app *app = arg;
+
+	(void)what;
+	log_info("app", "%s: stopping; rules stay in the kernel", strsignal((int)fd));
+	event_base_loopbreak(app->base);
+}
+
+/* --- construction ------------------------------------------------------------------------------ */
+
+static void make_instance(char instance[INSTANCE_SIZE])
+{
+	unsigned char random[(INSTANCE_SIZE - 1) / 2];
+
+	/* never blocks after boot, and never fails for this size (getrandom(2)) */
+	(void)!getrandom(random, sizeof(random), 0);
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(instance + 2 * i, 3, "%02x", random[i]);
+}
+
+static int open_kernel(struct app *app, struct err *err)
+{
+	const struct options *o = app->options;
+	const struct kernel_options kernel = {
+		.table = o->table, .nflog_group = (uint16_t)o->nflog_group};
+	const struct world_config world = {
+		.node = o->node,
+		.isolation = o->isolation,
+		.strict_networks = o->strict_networks.items,
+		.strict_network_count = o->strict_networks.count,
+		.host_action = o->host_action,
+	};
+
+	app->world = world_new(&world);
+	app->kernel = kernel_open(&kernel, err);
+	if (!app->kernel)
+		return -1;
+	app->bridges = bridges_new(app->base, app->world, on_bridges_changed, app, err);
+	return app->bridges ? 0 : -1;
+}
+
+static int open_redis(struct app *app, struct err *err)
+{
+	const struct redis_options options = options_redis(app->options);
+
+	app->commands = redis_new(app->base, &options, on_commands, app, err);
+	if (!app->commands)
+		return -1;
+	app->pubsub = redis_new(app->base, &options, on_pubsub, app, err);
+	if (!app->pubsub)
+		return -1;
+	app->streams[STREAM_NODE].name = xasprintf(STORE_NODE_STREAM "%s", app->options->node);
+	app->streams[STREAM_POLICIES].name = xstrdup(STORE_POLICIES_STREAM);
+	for (size_t i = 0; i < STREAM_COUNT; i++) {
+		struct stream *stream = &app->streams[i];
+
+		stream->app = app;
+		stream->reader = store_reader_new(app->base, stream->name, app->commands,
+			app->pubsub, NULL, &reader_ops, stream);
+	}
+	return 0;
+}
+
+static void open_timers(struct app *app)
+{
+	const struct timeval resync_every = {.tv_sec = app->options->resync_seconds};
+	const struct timeval heartbeat_every = {.tv_sec = HEARTBEAT_SECONDS};
+
+	app->commit_event = event_new(app->base, -1, 0, on_commit, app);
+	app->retry_timer = evtimer_new(app->base, on_commit, app);
+	app->resync_timer = event_new(app->base, -1, EV_PERSIST, on_resync, app);
+	app->heartbeat_timer = event_new(app->base, -1, EV_PERSIST, on_heartbeat, app);
+	app->signals[0] = evsignal_new(app->base, SIGTERM, on_stop, app);
+	app->signals[1] = evsignal_new(app->base, SIGINT, on_stop, app);
+	app->signals[2] = evsignal_new(app->base, SIGHUP, on_hangup, app);
+	event_add(app->resync_timer, &resync_every);
+	event_add(app->heartbeat_timer, &heartbeat_every);
+	for (size_t i = 0; i < sizeof(app->signals) / sizeof(*app->signals); i++)
+		event_add(app->signals[i], NULL);
+}
+
+static int open_health(struct app *app, struct err *err)
+{
+	static const struct health_ops ops = {on_ready, on_metrics};
+	struct err reason = {0};
+
+	app->health = health_new(app->base, app->options->listen_on, &ops, app, &reason);
+	if (!app->health && reason.text[0]) {
+		*err = reason;
+		return -1;
+	}
+	return 0;
+}
+
+struct app *app_new(const struct options *options, struct err *err)
+{
+	CLEANUP(app) struct app *app = xcalloc(1, sizeof(*app));
+
+	app->options = options;
+	app->base = event_base_new();
+	if (!app->base) {
+		err_set(err, 0, "create event loop");
+		return NULL;
+	}
+	make_instance(app->instance);
+	app->report.node = options->node;
+	app->report.instance = app->instance;
+	app->report.dataplane = "inet";
+	open_timers(app);
+	if (open_kernel(app, err) < 0 || open_redis(app, err) < 0 || open_health(app, err) < 0)
+		return NULL;
+	return steal_ptr(app);
+}
+
+int app_run(struct app *app, struct err *err)
+{
+	log_info("app", "bulkhead-enforcerd %s: node %s, table inet %s", BULKHEAD_VERSION,
+		app->options->node, app->options->table);
+	return event_base_dispatch(app->base) < 0 ? err_set(err, 0, "run event loop") : 0;
+}
+
+static void event_freep(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+void app_free(struct app *app)
+{
+	if (!app)
+		return;
+	health_free(app->health);
+	for (size_t i = 0; i < STREAM_COUNT; i++) {
+		store_reader_free(app->streams[i].reader);
+		free(app->streams[i].name);
+	}
+	redis_free(app->commands);
+	redis_free(app->pubsub);
+	bridges_free(app->bridges);
+	kernel_close(app->kernel);
+	world_free(app->world);
+	event_freep(app->commit_event);
+	event_freep(app->retry_timer);
+	event_freep(app->resync_timer);
+	event_freep(app->heartbeat_timer);
+	for (size_t i = 0; i < sizeof(app->signals) / sizeof(*app->signals); i++)
+		event_freep(app->signals[i]);
+	if (app->base)
+		event_base_free(app->base);
+	free(app);
+}
