@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/label.h"
+
+#include "common/xalloc.h"
+
+#include <ctype.h>
+#include <string.h>
+
+struct pair {
+	char *key, *value;
+};
+
+struct labels {
+	struct pair *items; /* sorted by key */
+	size_t count, cap;
+};
+
+struct labels *labels_new(void)
+{
+	return xcalloc(1, sizeof(struct labels));
+}
+
+void labels_free(struct labels *labels)
+{
+	if (!labels)
+		return;
+	for (size_t i = 0; i < labels->count; i++) {
+		free(labels->items[i].key);
+		free(labels->items[i].value);
+	}
+	free(labels->items);
+	free(labels);
+}
+
+/* Index of key, or of where it would stand. */
+static size_t find(const struct labels *labels, const char *key, bool *found)
+{
+	size_t low = 0, high = labels->count;
+
+	*found = false;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = strcmp(labels->items[mid].key, key);
+
+		if (!order) {
+			*found = true;
+			return mid;
+		}
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+void labels_set(struct labels *labels, const char *key, const char *value)
+{
+	bool found;
+	size_t at = find(labels, key, &found);
+
+	if (found) {
+		char *copy = xstrdup(value);
+
+		free(labels->items[at].value);
+		labels->items[at].value = copy;
+		return;
+	}
+	xgrow(labels->items, labels->count, labels->cap);
+	memmove(labels->items + at + 1, labels->items + at,
+		(labels->count - at) * sizeof(*labels->items));
+	labels->items[at] = (struct pair){xstrdup(key), xstrdup(value)};
+	labels->count++;
+}
+
+bool labels_unset(struct labels *labels, const char *key)
+{
+	bool found;
+	size_t at = find(labels, key, &found);
+
+	if (!found)
+		return false;
+	free(labels->items[at].key);
+	free(labels->items[at].value);
+	labels->count--;
+	memmove(labels->items + at, labels->items + at + 1,
+		(labels->count - at) * sizeof(*labels->items));
+	return true;
+}
+
+const char *labels_get(const struct labels *labels, const char *key)
+{
+	bool found;
+	size_t at = find(labels, key, &found);
+
+	return found ? labels->items[at].value : NULL;
+}
+
+size_t labels_count(const struct labels *labels)
+{
+	return labels->count;
+}
+
+const char *labels_key(const struct labels *labels, size_t i)
+{
+	return labels->items[i].key;
+}
+
+const char *labels_value(const struct labels *labels, size_t i)
+{
+	return labels->items[i].value;
+}
+
+struct labels *labels_copy(const struct labels *labels)
+{
+	struct labels *copy = labels_new();
+
+	for (size_t i = 0; i < labels->count; i++)
+		labels_set(copy, labels->items[i].key, labels->items[i].value);
+	return copy;
+}
+
+bool labels_equal(const struct labels *a, const struct labels *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->items[i].key, b->items[i].key) != 0 ||
+			strcmp(a->items[i].value, b->items[i].value) != 0)
+			return false;
+	return true;
+}
+
+bool label_key_reserved(const char *key)
+{
+	return !strncmp(key, LABEL_RESERVED_PREFIX, strlen(LABEL_RESERVED_PREFIX));
+}
+
+bool labels_has_user_label(const struct labels *labels)
+{
+	for (size_t i = 0; i < labels->count; i++)
+		if (!label_key_reserved(labels->items[i].key))
+			return true;
+	return false;
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool all_of(const char *text, const char *extra)
+{
+	for (; *text; text++)
+		if (!is_alnum(*text) && !strchr(extra, *text))
+			return false;
+	return true;
+}
+
+int label_key_check(const char *key, struct err *err)
+{
+	size_t len = strlen(key);
+
+	if (!len || len > LABEL_KEY_MAX)
+		return err_set(err, 0, "label key of %zu characters: 1 to %d are allowed", len,
+			LABEL_KEY_MAX);
+	if (!all_of(key, "_./-"))
+		return err_set(err, 0,
+			"label key \"%.64s\": only letters, digits, _ . / - are allowed", key);
+	return 0;
+}
+
+int label_value_check(const char *value, struct err *err)
+{
+	size_t len = strlen(value);
+
+	if (len > LABEL_VALUE_MAX)
+		return err_set(err, 0, "label value of %zu characters: at most %d are allowed", len,
+			LABEL_VALUE_MAX);
+	if (!all_of(value, "_.-"))
+		return err_set(err, 0,
+			"label value \"%s\": only letters, digits, _ . - are allowed", value);
+	if (len && !is_alnum(value[len - 1]))
+		return err_set(
+			err, 0, "label value \"%s\": must end with a letter or digit", value);
+	return 0;
+}
+
+int label_derived_value_check(const char *value, struct err *err)
+{
+	size_t len = strlen(value);
+
+	if (len > LABEL_DERIVED_VALUE_MAX)
+		return err_set(err, 0, "derived label value of %zu bytes: at most %d are allowed",
+			len, LABEL_DERIVED_VALUE_MAX);
+	for (; *value; value++)
+		if ((unsigned char)*value < 0x20 || *value == 0x7f)
+			return err_set(err, 0, "derived label value: control character");
+	return 0;
+}
+
+json_t *labels_to_json(const struct labels *labels)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < labels->count; i++)
+		json_object_set_new(
+			object, labels->items[i].key, json_string(labels->items[i].value));
+	return object;
+}
+
+struct labels *labels_from_json(const json_t *json, struct err *err)
+{
+	CLEANUP(labels) struct labels *labels = labels_new();
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(json)) {
+		err_set(err, 0, "labels: not an object");
+		return NULL;
+	}
+	json_object_foreach ((json_t *)json, key, value) {
+		const char *text = json_string_value(value);
+
+		if (!text || strlen(text) != json_string_length(value)) {
+			err_set(err, 0, "label \"%.64s\": not a string", key);
+			return NULL;
+		}
+		if (label_key_check(key, err) < 0)
+			return NULL;
+		if ((label_key_reserved(key) ? label_derived_value_check(text, err)
+					     : label_value_check(text, err)) < 0)
+			return NULL;
+		labels_set(labels, key, text);
+	}
+	return steal_ptr(labels);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/selector.h"
+
+#include "common/selector_internal.h"
+#include "common/strbuf.h"
+#include "common/xalloc.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+struct selector {
+	struct selector_node *root;
+	char *canonical;
+	char id[SELECTOR_ID_LEN + 1];
+};
+
+/* Double quotes, or single ones where the value itself holds a double quote: one of them always fits. */
+static void print_value(struct strbuf *out, const char *value)
+{
+	char quote = strchr(value, '"') ? '\'' : '"';
+
+	strbuf_addf(out, "%c%s%c", quote, value, quote);
+}
+
+static void print_node(struct strbuf *out, const struct selector_node *node);
+
+static void print_chain(struct strbuf *out, const struct selector_node *node, const char *operator)
+{
+	strbuf_add(out, "(");
+	for (size_t i = 0; i < node->child_count; i++) {
+		if (i)
+			strbuf_add(out, operator);
+		print_node(out, node->children[i]);
+	}
+	strbuf_add(out, ")");
+}
+
+static void print_set(struct strbuf *out, const struct selector_node *node, const char *operator)
+{
+	strbuf_addf(out, "%s %s {", node->key, operator);
+	for (size_t i = 0; i < node->value_count; i++) {
+		if (i)
+			strbuf_add(out, ", ");
+		print_value(out, node->values[i]);
+	}
+	strbuf_add(out, "}");
+}
+
+static void print_node(struct strbuf *out, const struct selector_node *node)
+{
+	switch (node->op) {
+	case SEL_ALL:
+		strbuf_add(out, "all()");
+		break;
+	case SEL_HAS:
+		strbuf_addf(out, "has(%s)", node->key);
+		break;
+	case SEL_EQ:
+	case SEL_NE:
+		strbuf_addf(out, "%s %s ", node->key, node->op == SEL_EQ ? "==" : "!=");
+		print_value(out, node->values[0]);
+		break;
+	case SEL_IN:
+		print_set(out, node, "in");
+		break;
+	case SEL_NOT_IN:
+		print_set(out, node, "not in");
+		break;
+	case SEL_NOT:
+		strbuf_add(out, "!");
+		print_node(out, node->children[0]);
+		break;
+	case SEL_AND:
+		print_chain(out, node, " && ");
+		break;
+	case SEL_OR:
+		print_chain(out, node, " || ");
+		break;
+	}
+}
+
+static void make_id(const char *canonical, char id[SELECTOR_ID_LEN + 1])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+
+	EVP_Digest(canonical, strlen(canonical), digest, NULL, EVP_sha256(), NULL);
+	for (size_t i = 0; i < SELECTOR_ID_LEN / 2; i++)
+		snprintf(id + 2 * i, 3, "%02x", digest[i]);
+}
+
+struct selector *selector_parse(const char *text, struct err *err)
+{
+	struct selector_node *root = selector_parse_tree(text, err);
+	struct strbuf canonical = {0};
+	struct selector *sel;
+
+	if (!root)
+		return NULL;
+	sel = xcalloc(1, sizeof(*sel));
+	sel->root = root;
+	print_node(&canonical, root);
+	sel->canonical = strbuf_take(&canonical);
+	make_id(sel->canonical, sel->id);
+	return sel;
+}
+
+void selector_free(struct selector *sel)
+{
+	if (!sel)
+		return;
+	selector_node_free(sel->root);
+	free(sel->canonical);
+	free(sel);
+}
+
+const char *selector_canonical(const struct selector *sel)
+{
+	return sel->canonical;
+}
+
+const char *selector_id(const struct selector *sel)
+{
+	return sel->id;
+}
+
+/* The values are sorted by the parser. */
+static bool value_in(const struct selector_node *node, const char *value)
+{
+	size_t low = 0, high = node->value_count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = strcmp(node->values[mid], value);
+
+		if (!order)
+			return true;
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+static bool match_node(const struct selector_node *node, const struct labels *labels);
+
+/* AND stops at the first false child, OR at the first true one. */
+static bool match_chain(const struct selector_node *node, const struct labels *labels, bool stop_at)
+{
+	for (size_t i = 0; i < node->child_count; i++)
+		if (match_node(node->children[i], labels) == stop_at)
+			return stop_at;
+	return !stop_at;
+}
+
+static bool match_node(const struct selector_node *node, const struct labels *labels)
+{
+	const char *value = node->key ? labels_get(labels, node->key) : NULL;
+
+	switch (node->op) {
+	case SEL_ALL:
+		return true;
+	case SEL_HAS:
+		return value != NULL;
+	case SEL_EQ:
+	case SEL_IN:
+		return value && value_in(node, value);
+	case SEL_NE:
+	case SEL_NOT_IN:
+		return !value || !value_in(node, value);
+	case SEL_NOT:
+		return !match_node(node->children[0], labels);
+	case SEL_AND:
+		return match_chain(node, labels, false);
+	case SEL_OR:
+		return match_chain(node, labels, true);
+	}
+	return false;
+}
+
+bool selector_match(const struct selector *sel, const struct labels *labels)
+{
+	return match_node(sel->root, labels);
+}
