@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lifecycle and order of policies. */
+#include "common/policy.h"
+
+#include <string.h>
+
+static void entity_clear(struct policy_entity *entity)
+{
+	selector_free(entity->selector);
+	selector_free(entity->not_selector);
+	selector_free(entity->tag);
+	selector_free(entity->not_tag);
+	free(entity->nets.items);
+	free(entity->not_nets.items);
+	free(entity->ports.items);
+	free(entity->not_ports.items);
+}
+
+void policy_free(struct policy *policy)
+{
+	if (!policy)
+		return;
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		for (size_t i = 0; i < policy->rule_count[dir]; i++) {
+			entity_clear(&policy->rules[dir][i].source);
+			entity_clear(&policy->rules[dir][i].destination);
+		}
+		free(policy->rules[dir]);
+	}
+	selector_free(policy->selector);
+	json_decref(policy->annotations);
+	free(policy->name);
+	free(policy);
+}
+
+int policy_cmp(const struct policy *a, const struct policy *b)
+{
+	if (a->has_order != b->has_order)
+		return a->has_order ? -1 : 1;
+	if (a->has_order && a->order < b->order)
+		return -1;
+	if (a->has_order && a->order > b->order)
+		return 1;
+	return strcmp(a->name, b->name);
+}
