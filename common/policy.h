@@ -69,7 +69,12 @@ struct policy {
 	json_t *annotations; /* object of strings, or NULL */
 };
 
+/*
+ * Refuses unknown members by name, at every level; errors carry the path: `spec.ingress[0].source.nets[1]: bad CIDR
+ * ...`. Whether the name is that of the field under which the record was found is the caller's to check.
+ */
 struct policy *policy_from_json(const json_t *record, struct err *err) must_check;
+/* The one stored spelling; its text is at most RECORD_BYTES_MAX long, or readers refuse it. Caller owns it. */
 json_t *policy_to_json(
 	const struct policy *policy); /* policy_from_json() of it gives an equal policy */
 void policy_free(struct policy *policy);
@@ -78,9 +83,10 @@ void policy_free(struct policy *policy);
 int policy_cmp(const struct policy *a, const struct policy *b);
 
 /*
- * Tells from a record that policy_from_json() refuses what can still be told: its selector and its types,
- * so that what it was meant to govern can be closed. NULL where not even that parses. In the result
- * both rule lists are empty (= deny all in its types).
+ * Tells from a record that policy_from_json() refuses what can still be told: its selector, its types and its
+ * order, so that what it was meant to govern can be closed. NULL where not even that parses. In the result each
+ * direction in its types has one rule, "deny" without conditions: with no rule at all a later policy could allow
+ * what this one may have meant to deny. Where the order cannot be read it comes before every other policy.
  */
 struct policy *policy_closed_from_json(const json_t *record, struct err *err) must_check;
 

@@ -12,13 +12,32 @@ enum { IPPROTO_NUMBER_TCP = 6, IPPROTO_NUMBER_UDP = 17, TAG_MAX = 128, WORD_MAX 
 
 /* --- single values --------------------------------------------------------------------------------- */
 
+/*
+ * What is stored is the canonical text, whose brackets and blanks may go beyond the limits that the written
+ * text just meets: refused here, by whoever writes it, rather than by every reader later.
+ */
+static struct selector *parse_storable(const char *text, struct err *err)
+{
+	CLEANUP(selector) struct selector *selector = selector_parse(text, err);
+	CLEANUP(selector) struct selector *again = NULL;
+
+	if (!selector || !strcmp(text, selector_canonical(selector)))
+		return steal_ptr(selector);
+	again = selector_parse(selector_canonical(selector), err);
+	if (!again) {
+		err_wrap(err, "selector in its stored form");
+		return NULL;
+	}
+	return steal_ptr(selector);
+}
+
 static int read_selector(const struct json_at *at, void *target, struct err *err)
 {
 	const char *text = json_string_value(at->value);
 
 	if (!text || strlen(text) != json_string_length(at->value))
 		return json_fail(at, err, "must be the text of a selector");
-	*(struct selector **)target = selector_parse(text, err);
+	*(struct selector **)target = parse_storable(text, err);
 	return *(struct selector **)target ? 0 : json_wrap(at, err);
 }
 

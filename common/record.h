@@ -2,7 +2,9 @@
 /*
  * Endpoint, network and node records as values, to and from the JSON that Redis holds (design 3.2).
  * *_from_json() checks every field: types, lengths, addresses, label syntax, and that id and node are those
- * of the key under which the record was found; what it accepts can be used without another check.
+ * of the key under which the record was found; what it accepts can be used without another check. Members that
+ * it does not know are ignored: a newer syncd elsewhere may say more, and a change of meaning changes "v".
+ * NULL and "no address" are written as null; absent reads the same.
  */
 #ifndef BULKHEAD_RECORD_H
 #define BULKHEAD_RECORD_H
@@ -14,8 +16,10 @@ enum {
 	RECORD_ID_MAX = 128,   /* Docker ids are 64 hex digits */
 	RECORD_NAME_MAX = 255, /* container, network, node, image-independent names */
 	RECORD_IMAGE_MAX = 512,
-	RECORD_IFNAME_MAX = 15,  /* IFNAMSIZ - 1 */
-	RECORD_BYTES_MAX = 65536 /* serialised size; larger is refused unread */
+	RECORD_IFNAME_MAX = 15, /* IFNAMSIZ - 1 */
+	RECORD_LIST_MAX = 4096, /* subnets of a network, ports and rejected labels of an endpoint */
+	RECORD_BYTES_MAX =
+		1 << 20 /* serialised size, policies included; larger is refused unread */
 };
 
 enum endpoint_state { ENDPOINT_STARTING, ENDPOINT_RUNNING, ENDPOINT_PAUSED };
@@ -75,6 +79,9 @@ void node_free(struct node *node);
 
 /* Decodes text of at most RECORD_BYTES_MAX bytes into an object; refuses duplicates and anything else. */
 json_t *record_decode(const char *text, size_t len, struct err *err) must_check;
+
+/* [A-Za-z0-9_.-], 1..RECORD_NAME_MAX: node names stand in Redis keys and before a "/" in fields. */
+int node_name_check(const char *name, struct err *err) must_check;
 
 const char *endpoint_state_name(enum endpoint_state state);
 

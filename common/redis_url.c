@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/redis_url.h"
+
+#include "common/redis.h"
+#include "common/xalloc.h"
+
+#include <string.h>
+
+enum { REDIS_PORT = 6379, DB_MAX = 9999, UNIX_PATH_MAX_LEN = 107 };
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Percent-decoded copy; NULL where "%" is not followed by two digits or hides a NUL. */
+static char *decode(const char *text, size_t len)
+{
+	char *out = xcalloc(len + 1, 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		int high = -1, low = -1;
+
+		if (text[i] != '%') {
+			out[n++] = text[i];
+			continue;
+		}
+		if (i + 2 < len) {
+			high = hex_digit(text[i + 1]);
+			low = hex_digit(text[i + 2]);
+		}
+		if (high < 0 || low < 0 || (!high && !low)) {
+			free(out);
+			return NULL;
+		}
+		out[n++] = (char)(high << 4 | low);
+		i += 2;
+	}
+	return out;
+}
+
+static bool parse_number(const char *text, size_t len, unsigned max, unsigned *value)
+{
+	unsigned long sum = 0;
+
+	if (!len || len > 5)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		sum = sum * 10 + (unsigned long)(text[i] - '0');
+	}
+	*value = (unsigned)sum;
+	return sum <= max;
+}
+
+/* "user:password", "password" alone as ":password" or, as redis-cli has it, "user" alone is a user without one. */
+static int parse_userinfo(const char *text, size_t len, struct redis_url *url, struct err *err)
+{
+	const char *colon = memchr(text, ':', len);
+	size_t user_len = colon ? (size_t)(colon - text) : len;
+
+	if (user_len && !(url->user = decode(text, user_len)))
+		return err_set(err, 0, "redis URL: bad percent escape in the user");
+	if (colon && !(url->password = decode(colon + 1, len - user_len - 1)))
+		return err_set(err, 0, "redis URL: bad percent escape in the password");
+	return 0;
+}
+
+static int parse_host(const char *text, size_t len, struct redis_url *url, struct err *err)
+{
+	const char *end = text[0] == '[' ? memchr(text, ']', len) : NULL;
+	size_t host_len;
+	unsigned port = REDIS_PORT;
+	const char *rest;
+
+	if (text[0] == '[' && !end)
+		return err_set(err, 0, "redis URL: \"]\" is missing");
+	if (end) {
+		url->host = xstrndup(text + 1, (size_t)(end - text - 1));
+		rest = end + 1;
+	} else {
+		const char *colon = memchr(text, ':', len);
+
+		host_len = colon ? (size_t)(colon - text) : len;
+		url->host = xstrndup(text, host_len);
+		rest = text + host_len;
+	}
+	if (!*url->host)
+		return err_set(err, 0, "redis URL: host is missing");
+	if (rest < text + len && (*rest != ':' ||
+					 !parse_number(rest + 1, (size_t)(text + len - rest - 1),
+						 UINT16_MAX, &port) ||
+					 !port))
+		return err_set(err, 0, "redis URL: bad port");
+	url->port = (uint16_t)port;
+	return 0;
+}
+
+static int parse_tcp(const char *text, struct redis_url *url, struct err *err)
+{
+	size_t authority = strcspn(text, "/?");
+	const char *at = memrchr(text, '@', authority);
+	const char *host = at ? at + 1 : text;
+
+	if (at && parse_userinfo(text, (size_t)(at - text), url, err) < 0)
+		return -1;
+	if (parse_host(host, (size_t)(text + authority - host), url, err) < 0)
+		return -1;
+	text += authority;
+	if (*text == '/' && text[1] && !parse_number(text + 1, strlen(text + 1), DB_MAX, &url->db))
+		return err_set(err, 0, "redis URL: the path is a database number");
+	if (*text == '?')
+		return err_set(err, 0, "redis URL: parameters are not understood");
+	return 0;
+}
+
+static int parse_unix(const char *text, struct redis_url *url, struct err *err)
+{
+	size_t authority = strcspn(text, "/");
+	size_t path_len = strcspn(text + authority, "?");
+	const char *at = memrchr(text, '@', authority);
+	const char *query = text + authority + path_len;
+
+	if (authority && (!at || at != text + authority - 1))
+		return err_set(err, 0, "redis URL: unix:// is followed by an absolute path");
+	if (at && parse_userinfo(text, (size_t)(at - text), url, err) < 0)
+		return -1;
+	if (path_len < 2 || path_len > UNIX_PATH_MAX_LEN)
+		return err_set(err, 0, "redis URL: socket path is empty or longer than %d",
+			UNIX_PATH_MAX_LEN);
+	url->path = xstrndup(text + authority, path_len);
+	if (*query && (strncmp(query, "?db=", 4) != 0 ||
+			      !parse_number(query + 4, strlen(query + 4), DB_MAX, &url->db)))
+		return err_set(err, 0, "redis URL: only ?db=N is understood");
+	return 0;
+}
+
+int redis_url_parse(const char *text, struct redis_url *url, struct err *err)
+{
+	static const struct {
+		const char *prefix;
+		bool tls;
+		int (*parse)(const char *text, struct redis_url *url, struct err *err);
+	} schemes[] = {{"redis://", false, parse_tcp}, {"rediss://", true, parse_tcp},
+		{"unix://", false, parse_unix}};
+
+	*url = (struct redis_url){0};
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+		size_t len = strlen(schemes[i].prefix);
+
+		if (strncmp(text, schemes[i].prefix, len) != 0)
+			continue;
+		url->tls = schemes[i].tls;
+		if (schemes[i].parse(text + len, url, err) == 0)
+			return 0;
+		redis_url_clear(url);
+		return -1;
+	}
+	return err_set(err, 0, "redis URL must begin with redis://, rediss:// or unix://");
+}
+
+void redis_url_clear(struct redis_url *url)
+{
+	if (url->password)
+		explicit_bzero(url->password, strlen(url->password));
+	free(url->password);
+	free(url->user);
+	free(url->host);
+	free(url->path);
+	*url = (struct redis_url){0};
+}
+
+int redis_url_check(const char *text, struct err *err)
+{
+	struct redis_url url;
+
+	if (redis_url_parse(text, &url, err) < 0)
+		return -1;
+	redis_url_clear(&url);
+	return 0;
+}
