@@ -113,7 +113,7 @@ int protocol_parse(const char *text, int *protocol, int *ip_version, struct err 
 	int n = parse_number(text, strlen(text), 255);
 
 	for (size_t i = 0; i < COUNT(protocols); i++) {
-		if (strcmp(protocols[i].name, text))
+		if (strcmp(protocols[i].name, text) != 0)
 			continue;
 		*protocol = protocols[i].number;
 		if (protocols[i].ip_version)

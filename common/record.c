@@ -84,8 +84,12 @@ int record_read_name(const struct json_at *at, void *target, struct err *err)
 	return read_text(at, RECORD_NAME_MAX, target, err);
 }
 
+/* The image is for people only and may not be known yet. */
 int record_read_image(const struct json_at *at, void *target, struct err *err)
 {
+	if (json_is_null(at->value) ||
+		(json_is_string(at->value) && !json_string_length(at->value)))
+		return 0;
 	return read_text(at, RECORD_IMAGE_MAX, target, err);
 }
 

@@ -34,7 +34,7 @@ struct published_port {
 struct endpoint {
 	char *id; /* the Engine's EndpointID */
 	char *node;
-	char *container_id, *container_name, *image;
+	char *container_id, *container_name, *image; /* image "" while not known */
 	char *network_id, *network_name, *driver;
 	struct ip ipv4, ipv6; /* family 0 where there is none */
 	uint8_t mac[6];

@@ -177,7 +177,7 @@ static int read_port_protocol(const struct json_at *at, void *target, struct err
 		return -1;
 	for (size_t i = 0; i < COUNT(port_protocols); i++)
 		if (!strcmp(port_protocols[i], word)) {
-			strcpy(target, word); /* the longest of the table fits */
+			memcpy(target, word, strlen(word) + 1); /* the longest in the table fits */
 			return 0;
 		}
 	return json_fail(at, err, "unknown protocol \"%s\": must be tcp, udp or sctp", word);
@@ -253,7 +253,7 @@ static int read_state(const struct json_at *at, void *target, struct err *err)
 static const struct json_field container_fields[] = {
 	FIELD("id", record_read_id, container_id, true),
 	FIELD("name", record_read_name, container_name, true),
-	FIELD("image", record_read_image, image, true),
+	FIELD("image", record_read_image, image, false),
 	{0},
 };
 
@@ -301,6 +301,8 @@ struct endpoint *endpoint_from_json(
 		record_key_check(&root, "id", endpoint->id, key_id, err) ||
 		record_key_check(&root, "node", endpoint->node, key_node, err))
 		return NULL;
+	if (!endpoint->image)
+		endpoint->image = xstrdup("");
 	return steal_ptr(endpoint);
 }
 
@@ -312,7 +314,7 @@ static json_t *container_to_json(const struct endpoint *endpoint)
 
 	json_put_text(container, "id", endpoint->container_id);
 	json_put_text(container, "name", endpoint->container_name);
-	json_put_text(container, "image", endpoint->image);
+	json_put_text(container, "image", endpoint->image ? endpoint->image : "");
 	return container;
 }
 

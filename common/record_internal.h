@@ -6,10 +6,10 @@
 #include "common/json.h"
 #include "common/record.h"
 
-json_read_fn record_read_id;            /* char **: [A-Za-z0-9_.:-], 1..RECORD_ID_MAX */
-json_read_fn record_read_node;          /* char **: see node_name_check() */
-json_read_fn record_read_name;          /* char **: printable text, 1..RECORD_NAME_MAX */
-json_read_fn record_read_image;         /* char **: printable text, 1..RECORD_IMAGE_MAX */
+json_read_fn record_read_id;    /* char **: [A-Za-z0-9_.:-], 1..RECORD_ID_MAX */
+json_read_fn record_read_node;  /* char **: see node_name_check() */
+json_read_fn record_read_name;  /* char **: printable text, 1..RECORD_NAME_MAX */
+json_read_fn record_read_image; /* char **: printable text, 0..RECORD_IMAGE_MAX; null, "": left */
 json_read_fn record_read_optional_name; /* char **: the same as name, or null */
 json_read_fn record_read_seconds;       /* long long *: unix seconds, not negative */
 
