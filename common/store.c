@@ -49,15 +49,32 @@ static void random_hex(char *text, size_t digits)
 		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
-void store_epoch_new(char epoch[STORE_EPOCH_MAX])
+static void make_epoch(char epoch[STORE_EPOCH_MAX], long long ms)
 {
-	struct timespec now;
 	char random[9];
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	random_hex(random, 8);
-	snprintf(epoch, STORE_EPOCH_MAX, "%013lld-%s",
-		(long long)now.tv_sec * 1000 + now.tv_nsec / 1000000, random);
+	snprintf(epoch, STORE_EPOCH_MAX, "%013lld-%s", ms, random);
+}
+
+static long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void store_epoch_new(char epoch[STORE_EPOCH_MAX])
+{
+	make_epoch(epoch, now_ms());
+}
+
+void store_epoch_after(char epoch[STORE_EPOCH_MAX], const char *other)
+{
+	long long now = now_ms(), before = strtoll(other, NULL, 10);
+
+	make_epoch(epoch, now > before ? now : before + 1);
 }
 
 /* The creation time is fixed width, so byte order is time order. */
@@ -146,6 +163,11 @@ char *store_hash_key(const char *stream, enum store_kind kind)
 char *store_status_key(const char *node)
 {
 	return xasprintf(STORE_PREFIX "status:%s", node);
+}
+
+char *store_accept_key(const char *stream)
+{
+	return xasprintf(STORE_PREFIX "accept:%s", stream);
 }
 
 bool store_stream_has(const char *stream, enum store_kind kind)

@@ -47,6 +47,8 @@ bool store_head_equal(const struct store_head *a, const struct store_head *b);
 /* <0, 0, >0 as a's epoch was created before, is the same as, or was created after b's. */
 int store_epoch_cmp(const char *a, const char *b);
 void store_epoch_new(char epoch[STORE_EPOCH_MAX]);
+/* The same, made later than other even where the clock went back since. */
+void store_epoch_after(char epoch[STORE_EPOCH_MAX], const char *other);
 /* The head after *head: same epoch, next revision, new random id. */
 struct store_head store_head_next(const struct store_head *head);
 
@@ -55,6 +57,8 @@ char *store_head_key(const char *stream);
 char *store_channel(const char *stream);
 char *store_hash_key(const char *stream, enum store_kind kind);
 char *store_status_key(const char *node);
+/* What `bulkheadctl store accept` writes: the head that the operator accepts although a rule refuses it. */
+char *store_accept_key(const char *stream);
 /* Which kinds a stream has: true for ENDPOINT and NETWORK in node streams, for the others in policies. */
 bool store_stream_has(const char *stream, enum store_kind kind);
 
