@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Files of resources: every document of every file read and checked before anything is done with any of them. A
+ * document is one object, a list of objects, or a policyList; each object is a v1 policy.
+ */
+#ifndef BULKHEAD_CTL_INPUT_H
+#define BULKHEAD_CTL_INPUT_H
+
+#include "common/err.h"
+#include "ctl/diag.h"
+#include "ctl/policy_schema.h"
+
+struct input_policy {
+	char *name;
+	json_t *record;
+	char *file;
+	unsigned line, column;
+};
+
+struct input {
+	struct input_policy *items; /* in the order written; names are distinct */
+	size_t count, cap;
+};
+
+/* Reads text under the name file. Good only if nothing was added to diag. */
+void input_add_text(struct input *input, const char *text, size_t len, const char *file,
+	enum policy_need need, struct diag *diag);
+/* The same for a path; "-" is stdin. A file that cannot be read is an error in diag too. */
+void input_add_file(
+	struct input *input, const char *path, enum policy_need need, struct diag *diag);
+void input_clear(struct input *input);
+
+#define cleanup_input __attribute__((cleanup(input_clear)))
+
+#endif
