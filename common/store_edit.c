@@ -204,6 +204,8 @@ int store_edit(struct redis_sync *redis, store_edit_fn *fn, void *arg,
 int store_accept(struct redis_sync *redis, struct store_head *head, struct err *err)
 {
 	cleanup_free char *key = store_accept_key(STORE_POLICIES_STREAM);
+	cleanup_free char *channel = store_channel(STORE_POLICIES_STREAM);
+	cleanup_free char *event = NULL;
 	char text[STORE_HEAD_MAX];
 	bool present = false;
 
@@ -212,6 +214,10 @@ int store_accept(struct redis_sync *redis, struct store_head *head, struct err *
 	if (!present)
 		return err_set(
 			err, 0, "accept store: there are no policies in it; apply them instead");
-	return expect_ok(
-		redis_sync_call(redis, err, "SET", key, store_head_format(head, text), NULL));
+	if (expect_ok(redis_sync_call(
+		    redis, err, "SET", key, store_head_format(head, text), NULL)) < 0)
+		return -1;
+	/* an event without prev makes every reader look again, now rather than at its next resync */
+	event = store_event_encode(STORE_POLICIES_STREAM, NULL, head, NULL, 0);
+	return expect_ok(redis_sync_call(redis, err, "PUBLISH", channel, event, NULL));
 }

@@ -65,7 +65,10 @@ static bool apply_event(struct store_reader *reader, const struct store_event *e
 {
 	if (!reader->has_head)
 		return false;
-	if (event->has_prev && store_head_equal(&event->prev, &reader->head)) {
+	/* a whole rewrite, or an acceptance by the operator: only the snapshot can tell */
+	if (!event->has_prev)
+		return store_head_equal(&event->head, &reader->head);
+	if (store_head_equal(&event->prev, &reader->head)) {
 		reader->head = event->head;
 		reader->ops.changes(event->changes, event->count, &reader->head, reader->arg);
 		set_state(reader, STORE_SYNCED, "");

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writes a stream that this process alone owns (syncd: its node's). Every write is one MULTI/EXEC of data, head
- * and PUBLISH under WATCH of the head and of the lease; if the head is not the last one written here, the stream is
- * rewritten whole. The lease (nodes hash, field = node) keeps a second Engine of the same name out.
+ * Writes a stream that this process alone owns (syncd: its node's). Every write is one MULTI/EXEC of data, head and PUBLISH
+ * under a WATCH of the head that is taken ahead of time, so that a change costs one round trip. Where the head is not the last one
+ * written here (a fresh store, a restored dump, FLUSHALL), the stream is rewritten whole, under an epoch later than any found.
+ *
+ * The lease (field NODE of the nodes hash) keeps a second Engine of the same name out: it is refused, naming the holder. A second
+ * instance of the same Engine waits until the holder's heartbeat is STORE_LEASE_HEARTBEATS old: a killed syncd is followed within
+ * three seconds, and two live ones never take turns. Clocks of one node only are compared where the Engine is the same.
+ *
+ * The connection must be the writer's own: WATCH and MULTI belong to a connection.
  */
 #ifndef BULKHEAD_STORE_WRITER_H
 #define BULKHEAD_STORE_WRITER_H
@@ -12,7 +18,7 @@
 
 struct store_writer;
 
-enum { STORE_HEARTBEAT_SECONDS = 10, STORE_LEASE_HEARTBEATS = 3 };
+enum { STORE_HEARTBEAT_SECONDS = 1, STORE_LEASE_HEARTBEATS = 3 };
 
 struct store_identity {
 	const char *node;    /* stream owner */
@@ -48,6 +54,8 @@ void store_writer_put(struct store_writer *writer, struct store_change *changes,
 /* Rewrites the stream whole at the next opportunity (first complete inventory, SIGHUP). Until the first call
  * nothing is written: a half-known inventory must not replace a good record. */
 void store_writer_rewrite(struct store_writer *writer);
+/* Gives the lease back, so that a successor need not wait; done is called when Redis has it, or cannot be reached. */
+void store_writer_release(struct store_writer *writer, void (*done)(void *arg), void *arg);
 bool store_writer_idle(const struct store_writer *writer); /* everything handed in is in Redis */
 
 DEFINE_CLEANUP(store_writer, struct store_writer *, store_writer_free)
