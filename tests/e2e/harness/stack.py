@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bulkhead on top of an Engine: a private Redis, syncd and enforcerd, and bulkheadctl to talk to them."""
+
+import json
+import secrets
+
+from .case import build_dir, wait_until
+from .process import Process, call, tail, wait_file
+from .resp import Redis, RedisError
+
+NODE = "e2e"
+IN_FORCE_BOUND = 30
+
+
+class Stack:
+    """start() brings up all three; each part is a Process that can be killed and started on its own."""
+
+    def __init__(self, engine, syncd_args=(), enforcerd_args=(), name: str = "stack"):
+        self.engine = engine
+        self.directory = engine.directory / f"{name}-{next(engine.serials)}"
+        self.directory.mkdir()
+        self.socket = self.directory / "redis.sock"
+        self.password_file = self.directory / "password"
+        self.password_file.write_text(secrets.token_hex(16))
+        self.url = f"unix://{self.socket}"
+        self.store = Redis(self.socket, self.password_file.read_text())
+        self.old_instance = None
+        self.old_epoch = None
+        self.redis = self._redis()
+        self.syncd = self._daemon(
+            "bulkhead-syncd", ["--docker-host", f"unix://{engine.socket}", "--listen", "127.0.0.1:9641", *syncd_args]
+        )
+        self.enforcerd = self._daemon("bulkhead-enforcerd", ["--listen", "127.0.0.1:9642", *enforcerd_args])
+
+    def _redis(self) -> Process:
+        config = self.directory / "redis.conf"
+        config.write_text(
+            f"port 0\nunixsocket {self.socket}\nrequirepass {self.store.password}\ndir {self.directory}\n"
+            "appendonly yes\nsave \"\"\ndaemonize no\n"
+        )
+        return Process("redis", ["redis-server", config], self.directory / "redis.log")
+
+    def _daemon(self, program: str, words) -> Process:
+        argv = self.engine.namespace.prefix() + [build_dir() / "bin" / program, "--node", NODE]
+        argv += ["--redis", self.url, "--redis-password-file", self.password_file, "--log-level", "debug", *words]
+        return Process(program, argv, self.directory / f"{program}.log")
+
+    # --- life ---------------------------------------------------------------------------------------
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        self.clear()
+
+    def start(self) -> None:
+        self.start_redis()
+        self.start_syncd()
+        self.start_enforcerd()
+
+    def stop(self) -> None:
+        for process in (self.enforcerd, self.syncd, self.redis):
+            process.stop()
+        self.store.close()
+
+    def clear(self) -> None:
+        """Removes the kernel rules, as an operator does who has had enough."""
+        call(self.engine.namespace.prefix() + [build_dir() / "bin/bulkhead-enforcerd", "--clear"])
+
+    def start_redis(self, wipe: bool = False) -> None:
+        """wipe: the data of the run before is gone, as after a lost disk."""
+        if wipe:
+            call(["rm", "-rf", self.directory / "appendonlydir"])
+        self.socket.unlink(missing_ok=True)
+        self.redis.start()
+        wait_file(self.socket, self.redis)
+        wait_until(self._redis_answers, 10, "redis answers")
+
+    def _redis_answers(self) -> bool:
+        try:
+            return self.store("PING") == "PONG"
+        except RedisError:
+            return False
+
+    def start_syncd(self) -> None:
+        """Remembers the epoch of the syncd before: wait_in_force() believes only the new one's."""
+        self.old_epoch = self.head(f"node:{NODE}").split(":")[0] or None
+        self.syncd.start()
+
+    def start_enforcerd(self) -> None:
+        self.old_instance = self.status().get("instance")
+        self.enforcerd.start()
+
+    # --- use ----------------------------------------------------------------------------------------
+
+    def ctl(self, *words, check: bool = True, **options):
+        """bulkheadctl with words ("apply", "-f", path) or one string of them; options as subprocess.run()."""
+        if len(words) == 1 and isinstance(words[0], str):
+            words = words[0].split()
+        argv = [build_dir() / "bin/bulkheadctl", "--redis", self.url, "--redis-password-file", self.password_file]
+        return call([*argv, *words], check=check, **options)
+
+    def apply(self, policies: str, verb: str = "apply"):
+        """Policies as YAML text."""
+        return self.ctl(verb, "-f", "-", input=policies)
+
+    def status(self) -> dict:
+        return self.store.hgetall(f"bulkhead:v1:status:{NODE}")
+
+    def head(self, stream: str) -> str:
+        return self.store("GET", f"bulkhead:v1:head:{stream}") or ""
+
+    def endpoints(self) -> dict:
+        """EndpointID -> record."""
+        return {k: json.loads(v) for k, v in self.store.hgetall(f"bulkhead:v1:endpoints:{NODE}").items()}
+
+    def why_not_in_force(self) -> str:
+        """What still differs between the Engine, Redis and the kernel; empty when nothing does."""
+        try:
+            shown = set(self.endpoints())
+            truth = self.engine.endpoint_ids()
+            status = self.status()
+            node_head, policies_head = self.head(f"node:{NODE}"), self.head("policies")
+        except (RedisError, OSError, RuntimeError) as error:
+            return str(error)
+        checks = (
+            (self.syncd.running(), "syncd does not run"),
+            (self.enforcerd.running(), "enforcerd does not run"),
+            (bool(node_head), "syncd has not published"),
+            (node_head.split(":")[0] != self.old_epoch, "syncd has not published since it was started"),
+            (shown == truth, f"records {sorted(shown)} but the Engine has {sorted(truth)}"),
+            (status.get("instance") not in (None, self.old_instance), "enforcerd has not reported since it was started"),
+            (status.get("endpoints_head") == node_head, f"endpoints at {status.get('endpoints_head')}, not {node_head}"),
+            (status.get("policies_head", "") == policies_head, f"policies at {status.get('policies_head')}, not {policies_head}"),
+        )
+        return next((why for good, why in checks if not good), "")
+
+    def wait_in_force(self, bound: float = IN_FORCE_BOUND) -> None:
+        """Until the kernel enforces exactly what the Engine runs and the store says."""
+        wait_until(lambda: not self.why_not_in_force(), bound, self.why_not_in_force)
+
+    def rules(self) -> str:
+        return call(self.engine.namespace.prefix() + ["nft", "list", "table", "inet", "bulkhead"]).stdout
+
+    def log_tails(self):
+        for process in (self.redis, self.syncd, self.enforcerd):
+            yield process.name, tail(process.log)
+        try:
+            yield "nft list table inet bulkhead", self.rules()
+        except RuntimeError as error:
+            yield "nft", str(error)
