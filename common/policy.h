@@ -70,8 +70,9 @@ struct policy {
 };
 
 /*
- * Refuses unknown members by name, at every level; errors carry the path: `spec.ingress[0].source.nets[1]: bad CIDR
- * ...`. Whether the name is that of the field under which the record was found is the caller's to check.
+ * Refuses unknown members by name, at every level; errors carry the path:
+ * `spec.ingress[0].source.nets[1]: "10.0.0.0/33" is not a CIDR block: ...`. Whether the name is that of the
+ * field under which the record was found is the caller's to check.
  */
 struct policy *policy_from_json(const json_t *record, struct err *err) must_check;
 /* The one stored spelling; its text is at most RECORD_BYTES_MAX long, or readers refuse it. Caller owns it. */
