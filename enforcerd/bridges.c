@@ -70,7 +70,7 @@ static void window_open(struct bridges *bridges, const char *ifname)
 		bridges->windows = window;
 	}
 	evtimer_add(window->timer, &limit);
-	ruleset_put(world_ruleset(bridges->world), SET_MIDSTREAM, &window->key, NULL, NULL, 0);
+	ruleset_put(world_ruleset(bridges->world), SET_MIDSTREAM, &window->key, NULL, NULL);
 }
 
 static bool was_blind(const struct blind *blind, size_t count, const char *ifname)

@@ -16,7 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RULE_MATCHES_MAX = 16, NFT_NAME_MAX = 64, RULE_COMMENT_MAX = 128 };
+/* The kernel allows longer names; ours are bounded so that a rule stays small: sets are counted in thousands. */
+enum { RULE_MATCHES_MAX = 255, NFT_NAME_MAX = 40, RULE_COMMENT_MAX = 120, LOG_PREFIX_MAX = 64 };
 
 /* Whose address or port. Of the flow: SRC is the original source; DST is the reply's source, i.e. the target after
  * DNAT. */
@@ -38,6 +39,7 @@ enum match_kind {
 	MATCH_HDR_ADDR_SET, /* side, family, set */
 	MATCH_IIF_SET,      /* set of interface names */
 	MATCH_OIF_SET,
+	MATCH_OIF,         /* set: the interface's name itself */
 	MATCH_ICMPV6_TYPE, /* first..last */
 	MATCH_TCP_NOT_SYN  /* TCP whose flags among FIN, SYN, RST, ACK are not exactly SYN */
 };
@@ -70,15 +72,15 @@ enum verdict_kind {
 };
 
 struct rule {
-	struct match matches[RULE_MATCHES_MAX];
-	size_t match_count;
-	bool log;                      /* rate limited nflog before counter and verdict */
-	char log_prefix[NFT_NAME_MAX]; /* at most 63 characters */
-	char counter[NFT_NAME_MAX];    /* named counter object, or "" */
+	struct match *matches; /* owned */
+	size_t match_count, match_cap;
+	bool log;                   /* rate limited nflog before counter and verdict */
+	char counter[NFT_NAME_MAX]; /* named counter object, or "" */
 	enum verdict_kind verdict;
 	enum flow_side map_side;
 	uint8_t map_family;
 	char target[NFT_NAME_MAX]; /* chain or map */
+	char log_prefix[LOG_PREFIX_MAX];
 	char comment
 		[RULE_COMMENT_MAX]; /* what a reader of `nft list` needs: "policy database ingress[0]" */
 };
@@ -90,8 +92,10 @@ struct rule_list {
 
 /* A zeroed rule at the end of the list; valid until the next append. */
 struct rule *rule_append(struct rule_list *list);
-/* A zeroed match at the end of the rule's matches. */
+/* A zeroed match at the end of the rule's matches; valid until the next one. */
 struct match *rule_match(struct rule *rule, enum match_kind kind);
+/* A copy of a rule at the end of the list. */
+struct rule *rule_append_copy(struct rule_list *list, const struct rule *rule);
 void rule_list_free(struct rule_list *list);
 bool rule_list_equal(const struct rule_list *a, const struct rule_list *b);
 

@@ -19,8 +19,7 @@ enum set_type {
 	SET_CIDR6,
 	SET_PORT, /* inet_service, hash */
 	SET_IFNAME,
-	SET_IFNAME_TIMED, /* elements time out: element.timeout_ms */
-	MAP_IPV4,         /* address : jump chain */
+	MAP_IPV4, /* address : jump chain */
 	MAP_IPV6,
 	MAP_IFNAME /* interface name : jump chain */
 };
@@ -56,7 +55,7 @@ void ruleset_chain_drop(struct ruleset *rs, const char *name);
 /* chain: for maps, the chain to jump to; NULL for sets. comment: NULL or shown by nft. A put of an equal element is no
  * change; a put with another chain is a replacement (delete + add in one batch). */
 void ruleset_put(struct ruleset *rs, const char *set, const struct elem_key *key, const char *chain,
-	const char *comment, unsigned timeout_ms);
+	const char *comment);
 void ruleset_del(struct ruleset *rs, const char *set, const struct elem_key *key);
 bool ruleset_has(const struct ruleset *rs, const char *set, const struct elem_key *key);
 size_t ruleset_set_size(const struct ruleset *rs, const char *set); /* wanted elements */
@@ -82,8 +81,7 @@ struct ruleset_visitor {
 	/* REPLACE: value or comment differs (delete the old, add the new). Follows its set's call. For a removed set no
 	 * elements are visited. */
 	void (*elem)(const char *set, enum set_type type, const struct elem_key *key,
-		const char *chain, const char *comment, unsigned timeout_ms, enum diff diff,
-		void *arg);
+		const char *chain, const char *comment, enum diff diff, void *arg);
 	/* ADD, REMOVE, or REPLACE (flush its rules, add these). rules is empty for REMOVE. */
 	void (*chain)(const char *name, const char *comment, const struct rule_list *rules,
 		enum diff diff, void *arg);

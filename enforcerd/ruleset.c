@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "enforcerd/ruleset.h"
+
+#include "common/xalloc.h"
+#include "enforcerd/ruleset_internal.h"
+
+#include <string.h>
+
+/* --- dirty lists ------------------------------------------------------------------------------- */
+
+static void mark_set(struct ruleset *rs, struct rs_set *set)
+{
+	if (set->dirty)
+		return;
+	set->dirty = true;
+	xgrow(rs->dirty_sets, rs->dirty_set_count, rs->dirty_set_cap);
+	rs->dirty_sets[rs->dirty_set_count++] = set;
+}
+
+static void mark_elem(struct ruleset *rs, struct rs_set *set, struct rs_elem *elem)
+{
+	mark_set(rs, set);
+	if (elem->dirty)
+		return;
+	elem->dirty = true;
+	xgrow(set->dirty_elems, set->dirty_count, set->dirty_cap);
+	set->dirty_elems[set->dirty_count++] = elem;
+}
+
+static void mark_chain(struct ruleset *rs, struct rs_chain *chain)
+{
+	if (chain->dirty)
+		return;
+	chain->dirty = true;
+	xgrow(rs->dirty_chains, rs->dirty_chain_count, rs->dirty_chain_cap);
+	rs->dirty_chains[rs->dirty_chain_count++] = chain;
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+struct ruleset *ruleset_new(void)
+{
+	return xcalloc(1, sizeof(struct ruleset));
+}
+
+static void elem_free(struct rs_elem *elem)
+{
+	free(elem->chain);
+	free(elem->comment);
+	free(elem);
+}
+
+static void set_free(struct ruleset *rs, struct rs_set *set)
+{
+	struct rs_elem *elem, *next;
+
+	HASH_ITER (hh, set->elems, elem, next) {
+		HASH_DEL(set->elems, elem);
+		elem_free(elem);
+	}
+	HASH_DEL(rs->sets, set);
+	free(set->dirty_elems);
+	free(set->comment);
+	free(set);
+}
+
+static void chain_free(struct ruleset *rs, struct rs_chain *chain)
+{
+	HASH_DEL(rs->chains, chain);
+	rule_list_free(&chain->rules);
+	free(chain->comment);
+	free(chain);
+}
+
+void ruleset_free(struct ruleset *rs)
+{
+	struct rs_set *set, *next_set;
+	struct rs_chain *chain, *next_chain;
+	struct rs_counter *counter, *next_counter;
+
+	if (!rs)
+		return;
+	HASH_ITER (hh, rs->sets, set, next_set)
+		set_free(rs, set);
+	HASH_ITER (hh, rs->chains, chain, next_chain)
+		chain_free(rs, chain);
+	HASH_ITER (hh, rs->counters, counter, next_counter) {
+		HASH_DEL(rs->counters, counter);
+		free(counter);
+	}
+	free(rs->dirty_sets);
+	free(rs->dirty_chains);
+	free(rs);
+}
+
+/* --- counters ---------------------------------------------------------------------------------- */
+
+void ruleset_counter(struct ruleset *rs, const char *name)
+{
+	struct rs_counter *counter = NULL;
+
+	HASH_FIND_STR(rs->counters, name, counter);
+	if (!counter) {
+		counter = xcalloc(1, sizeof(*counter));
+		snprintf(counter->name, sizeof(counter->name), "%s", name);
+		HASH_ADD_STR(rs->counters, name, counter);
+	}
+	rs->counters_dirty |= !counter->live || !counter->want;
+	counter->want = true;
+}
+
+void ruleset_counter_drop(struct ruleset *rs, const char *name)
+{
+	struct rs_counter *counter = NULL;
+
+	HASH_FIND_STR(rs->counters, name, counter);
+	if (counter && counter->want) {
+		counter->want = false;
+		rs->counters_dirty = true;
+	}
+}
+
+/* --- sets -------------------------------------------------------------------------------------- */
+
+static struct rs_set *find_set(const struct ruleset *rs, const char *name)
+{
+	struct rs_set *set = NULL;
+
+	HASH_FIND_STR(rs->sets, name, set);
+	return set;
+}
+
+void ruleset_set(struct ruleset *rs, const char *name, enum set_type type, const char *comment)
+{
+	struct rs_set *set = find_set(rs, name);
+
+	if (!set) {
+		set = xcalloc(1, sizeof(*set));
+		snprintf(set->name, sizeof(set->name), "%s", name);
+		set->type = type;
+		set->comment = comment ? xstrdup(comment) : NULL;
+		HASH_ADD_STR(rs->sets, name, set);
+	}
+	if (!set->want)
+		mark_set(rs, set);
+	set->want = true;
+}
+
+void ruleset_set_drop(struct ruleset *rs, const char *name)
+{
+	struct rs_set *set = find_set(rs, name);
+	struct rs_elem *elem, *next;
+
+	if (!set || !set->want)
+		return;
+	set->want = false;
+	set->size = 0;
+	mark_set(rs, set);
+	HASH_ITER (hh, set->elems, elem, next) {
+		elem->want = false;
+		mark_elem(rs, set, elem);
+	}
+}
+
+static struct rs_elem *find_elem(const struct rs_set *set, const struct elem_key *key)
+{
+	struct rs_elem *elem = NULL;
+
+	HASH_FIND(hh, set->elems, key, sizeof(*key), elem);
+	return elem;
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static void elem_value(struct rs_elem *elem, const char *chain, const char *comment)
+{
+	if (text_equal(elem->chain, chain) && text_equal(elem->comment, comment))
+		return;
+	free(elem->chain);
+	free(elem->comment);
+	elem->chain = chain ? xstrdup(chain) : NULL;
+	elem->comment = comment ? xstrdup(comment) : NULL;
+	elem->replaced = elem->live;
+}
+
+void ruleset_put(struct ruleset *rs, const char *name, const struct elem_key *key,
+	const char *chain, const char *comment)
+{
+	struct rs_set *set = find_set(rs, name);
+	struct rs_elem *elem;
+
+	if (!set || !set->want)
+		return;
+	elem = find_elem(set, key);
+	if (!elem) {
+		elem = xcalloc(1, sizeof(*elem));
+		elem->key = *key;
+		HASH_ADD(hh, set->elems, key, sizeof(elem->key), elem);
+	}
+	set->size += !elem->want;
+	elem->want = true;
+	elem_value(elem, chain, comment);
+	if (!elem->live || elem->replaced)
+		mark_elem(rs, set, elem);
+}
+
+void ruleset_del(struct ruleset *rs, const char *name, const struct elem_key *key)
+{
+	struct rs_set *set = find_set(rs, name);
+	struct rs_elem *elem = set ? find_elem(set, key) : NULL;
+
+	if (!elem || !elem->want)
+		return;
+	elem->want = false;
+	set->size--;
+	mark_elem(rs, set, elem);
+}
+
+bool ruleset_has(const struct ruleset *rs, const char *name, const struct elem_key *key)
+{
+	const struct rs_set *set = find_set(rs, name);
+	const struct rs_elem *elem = set ? find_elem(set, key) : NULL;
+
+	return elem && elem->want;
+}
+
+size_t ruleset_set_size(const struct ruleset *rs, const char *name)
+{
+	const struct rs_set *set = find_set(rs, name);
+
+	return set ? set->size : 0;
+}
+
+/* --- chains ------------------------------------------------------------------------------------ */
+
+static struct rs_chain *find_chain(const struct ruleset *rs, const char *name)
+{
+	struct rs_chain *chain = NULL;
+
+	HASH_FIND_STR(rs->chains, name, chain);
+	return chain;
+}
+
+void ruleset_chain(
+	struct ruleset *rs, const char *name, const char *comment, struct rule_list *rules)
+{
+	struct rs_chain *chain = find_chain(rs, name);
+
+	if (!chain) {
+		chain = xcalloc(1, sizeof(*chain));
+		snprintf(chain->name, sizeof(chain->name), "%s", name);
+		chain->comment = comment ? xstrdup(comment) : NULL;
+		HASH_ADD_STR(rs->chains, name, chain);
+	} else if (chain->want && rule_list_equal(&chain->rules, rules)) {
+		rule_list_free(rules);
+		return;
+	}
+	rule_list_free(&chain->rules);
+	chain->rules = *rules;
+	*rules = (struct rule_list){0};
+	chain->want = true;
+	mark_chain(rs, chain);
+}
+
+void ruleset_chain_drop(struct ruleset *rs, const char *name)
+{
+	struct rs_chain *chain = find_chain(rs, name);
+
+	if (!chain || !chain->want)
+		return;
+	chain->want = false;
+	rule_list_free(&chain->rules);
+	mark_chain(rs, chain);
+}
+
+bool ruleset_chain_exists(const struct ruleset *rs, const char *name)
+{
+	const struct rs_chain *chain = find_chain(rs, name);
+
+	return chain && chain->want;
+}
+
+/* --- difference -------------------------------------------------------------------------------- */
+
+static enum diff presence(bool live, bool want, bool replaced)
+{
+	if (live && want)
+		return replaced ? DIFF_REPLACE : DIFF_NONE;
+	if (live == want)
+		return DIFF_NONE;
+	return want ? DIFF_ADD : DIFF_REMOVE;
+}
+
+static bool set_dirty(const struct rs_set *set)
+{
+	if (set->live != set->want)
+		return true;
+	for (size_t i = 0; i < set->dirty_count; i++) {
+		const struct rs_elem *elem = set->dirty_elems[i];
+
+		if (presence(elem->live, elem->want, elem->replaced) != DIFF_NONE)
+			return true;
+	}
+	return false;
+}
+
+static bool counters_differ(const struct ruleset *rs)
+{
+	const struct rs_counter *counter;
+
+	if (!rs->counters_dirty)
+		return false;
+	for (counter = rs->counters; counter; counter = counter->hh.next)
+		if (counter->live != counter->want)
+			return true;
+	return false;
+}
+
+bool ruleset_dirty(const struct ruleset *rs)
+{
+	for (size_t i = 0; i < rs->dirty_set_count; i++)
+		if (set_dirty(rs->dirty_sets[i]))
+			return true;
+	for (size_t i = 0; i < rs->dirty_chain_count; i++)
+		if (rs->dirty_chains[i]->live || rs->dirty_chains[i]->want)
+			return true;
+	return counters_differ(rs);
+}
+
+static void commit_set(struct ruleset *rs, struct rs_set *set)
+{
+	set->dirty = false;
+	set->live = set->want;
+	for (size_t i = 0; i < set->dirty_count; i++) {
+		struct rs_elem *elem = set->dirty_elems[i];
+
+		elem->dirty = elem->replaced = false;
+		elem->live = elem->want && set->want;
+		if (!elem->live) {
+			HASH_DEL(set->elems, elem);
+			elem_free(elem);
+		}
+	}
+	set->dirty_count = 0;
+	if (!set->live)
+		set_free(rs, set);
+}
+
+static void commit_chain(struct ruleset *rs, struct rs_chain *chain)
+{
+	chain->dirty = false;
+	chain->live = chain->want;
+	if (!chain->live)
+		chain_free(rs, chain);
+}
+
+static void commit_counters(struct ruleset *rs)
+{
+	struct rs_counter *counter, *next;
+
+	HASH_ITER (hh, rs->counters, counter, next) {
+		counter->live = counter->want;
+		if (!counter->live) {
+			HASH_DEL(rs->counters, counter);
+			free(counter);
+		}
+	}
+	rs->counters_dirty = false;
+}
+
+void ruleset_committed(struct ruleset *rs)
+{
+	for (size_t i = 0; i < rs->dirty_set_count; i++)
+		commit_set(rs, rs->dirty_sets[i]);
+	for (size_t i = 0; i < rs->dirty_chain_count; i++)
+		commit_chain(rs, rs->dirty_chains[i]);
+	rs->dirty_set_count = rs->dirty_chain_count = 0;
+	if (rs->counters_dirty)
+		commit_counters(rs);
+}
+
+void ruleset_forget(struct ruleset *rs)
+{
+	struct rs_counter *counter;
+	struct rs_chain *chain;
+	struct rs_set *set;
+	struct rs_elem *elem;
+
+	for (counter = rs->counters; counter; counter = counter->hh.next)
+		counter->live = false;
+	rs->counters_dirty = true;
+	for (set = rs->sets; set; set = set->hh.next) {
+		set->live = false;
+		mark_set(rs, set);
+		for (elem = set->elems; elem; elem = elem->hh.next) {
+			elem->live = elem->replaced = false;
+			mark_elem(rs, set, elem);
+		}
+	}
+	for (chain = rs->chains; chain; chain = chain->hh.next) {
+		chain->live = false;
+		mark_chain(rs, chain);
+	}
+}
+
+/* --- visiting ---------------------------------------------------------------------------------- */
+
+static int compare_sets(const void *a, const void *b)
+{
+	return strcmp((*(struct rs_set *const *)a)->name, (*(struct rs_set *const *)b)->name);
+}
+
+static int compare_chains(const void *a, const void *b)
+{
+	return strcmp((*(struct rs_chain *const *)a)->name, (*(struct rs_chain *const *)b)->name);
+}
+
+static void visit_set(const struct rs_set *set, const struct ruleset_visitor *visitor, void *arg)
+{
+	enum diff diff = presence(set->live, set->want, false);
+
+	if (!set->live && !set->want)
+		return;
+	if (visitor->set)
+		visitor->set(set->name, set->type, set->comment, diff, arg);
+	if (!visitor->elem || diff == DIFF_REMOVE)
+		return;
+	for (size_t i = 0; i < set->dirty_count; i++) {
+		const struct rs_elem *elem = set->dirty_elems[i];
+		enum diff change = presence(elem->live, elem->want, elem->replaced);
+
+		if (change != DIFF_NONE)
+			visitor->elem(set->name, set->type, &elem->key, elem->chain, elem->comment,
+				change, arg);
+	}
+}
+
+static void visit_chain(
+	const struct rs_chain *chain, const struct ruleset_visitor *visitor, void *arg)
+{
+	enum diff diff = presence(chain->live, chain->want, true);
+
+	if (diff != DIFF_NONE && visitor->chain)
+		visitor->chain(chain->name, chain->comment, &chain->rules, diff, arg);
+}
+
+static void visit_counters(
+	const struct ruleset *rs, const struct ruleset_visitor *visitor, void *arg)
+{
+	const struct rs_counter *counter;
+
+	for (counter = rs->counters; counter && rs->counters_dirty && visitor->counter;
+		counter = counter->hh.next)
+		if (counter->live != counter->want)
+			visitor->counter(
+				counter->name, presence(counter->live, counter->want, false), arg);
+}
+
+void ruleset_visit(const struct ruleset *rs, const struct ruleset_visitor *visitor, void *arg)
+{
+	/* sorted where they stand: the order of the dirty lists means nothing else */
+	if (rs->dirty_set_count)
+		qsort(rs->dirty_sets, rs->dirty_set_count, sizeof(*rs->dirty_sets), compare_sets);
+	if (rs->dirty_chain_count)
+		qsort(rs->dirty_chains, rs->dirty_chain_count, sizeof(*rs->dirty_chains),
+			compare_chains);
+	visit_counters(rs, visitor, arg);
+	for (size_t i = 0; i < rs->dirty_set_count; i++)
+		visit_set(rs->dirty_sets[i], visitor, arg);
+	for (size_t i = 0; i < rs->dirty_chain_count; i++)
+		visit_chain(rs->dirty_chains[i], visitor, arg);
+}

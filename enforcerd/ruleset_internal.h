@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ruleset's body, shared with the renderer. */
+#ifndef BULKHEAD_RULESET_INTERNAL_H
+#define BULKHEAD_RULESET_INTERNAL_H
+
+#include "enforcerd/ruleset.h"
+
+#include <uthash.h>
+
+/* want: should be there; live: the kernel has it; replaced: the kernel has it with another value. */
+struct rs_elem {
+	struct elem_key key; /* zero-filled beyond what its type uses: hashed bytewise */
+	char *chain, *comment;
+	bool want, live, replaced, dirty;
+	UT_hash_handle hh;
+};
+
+struct rs_set {
+	char name[NFT_NAME_MAX];
+	enum set_type type;
+	char *comment;
+	bool want, live, dirty;
+	struct rs_elem *elems;
+	size_t size; /* wanted elements */
+	struct rs_elem **dirty_elems;
+	size_t dirty_count, dirty_cap;
+	UT_hash_handle hh;
+};
+
+struct rs_chain {
+	char name[NFT_NAME_MAX];
+	char *comment;
+	struct rule_list rules;
+	bool want, live, dirty;
+	UT_hash_handle hh;
+};
+
+struct rs_counter {
+	char name[NFT_NAME_MAX];
+	bool want, live;
+	UT_hash_handle hh;
+};
+
+struct ruleset {
+	struct rs_set *sets;
+	struct rs_chain *chains;
+	struct rs_counter *counters;
+	struct rs_set **dirty_sets;
+	size_t dirty_set_count, dirty_set_cap;
+	struct rs_chain **dirty_chains;
+	size_t dirty_chain_count, dirty_chain_cap;
+	bool counters_dirty;
+};
+
+#endif

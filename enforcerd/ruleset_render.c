@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The wanted ruleset in nft's words: for golden tests and for people. */
+#include "common/xalloc.h"
+#include "enforcerd/ruleset_internal.h"
+
+#include <string.h>
+
+static const char *const type_names[] = {
+	[SET_IPV4] = "type ipv4_addr",
+	[SET_IPV6] = "type ipv6_addr",
+	[SET_CIDR4] = "type ipv4_addr; flags interval",
+	[SET_CIDR6] = "type ipv6_addr; flags interval",
+	[SET_PORT] = "type inet_service",
+	[SET_IFNAME] = "type ifname",
+	[MAP_IPV4] = "type ipv4_addr : verdict",
+	[MAP_IPV6] = "type ipv6_addr : verdict",
+	[MAP_IFNAME] = "type ifname : verdict",
+};
+
+static const char *ct_addr(enum flow_side side, uint8_t family)
+{
+	static const char *const words[2][2] = {{"ct original ip saddr", "ct original ip6 saddr"},
+		{"ct reply ip saddr", "ct reply ip6 saddr"}};
+
+	return words[side == SIDE_DST][family == 6];
+}
+
+static const char *hdr_addr(enum flow_side side, uint8_t family)
+{
+	static const char *const words[2][2] = {
+		{"ip saddr", "ip6 saddr"}, {"ip daddr", "ip6 daddr"}};
+
+	return words[side == SIDE_DST][family == 6];
+}
+
+static void render_states(struct strbuf *out, uint32_t bits)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} states[] = {{CT_INVALID, "invalid"}, {CT_ESTABLISHED, "established"},
+		{CT_RELATED, "related"}, {CT_NEW, "new"}, {CT_UNTRACKED, "untracked"}};
+	const char *comma = "";
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
+		if (!(bits & states[i].bit))
+			continue;
+		strbuf_addf(out, "%s%s", comma, states[i].name);
+		comma = ",";
+	}
+}
+
+static void render_range(struct strbuf *out, unsigned first, unsigned last)
+{
+	strbuf_addf(out, first == last ? "%u" : "%u-%u", first, last);
+}
+
+static void render_match(struct strbuf *out, const struct match *m)
+{
+	const char *ne = m->negate ? "!= " : "";
+	char text[CIDR_TEXT_MAX];
+
+	switch (m->kind) {
+	case MATCH_CT_STATE:
+		strbuf_addf(out, "ct state %s", ne);
+		render_states(out, m->value);
+		break;
+	case MATCH_CT_ORIGINAL:
+		strbuf_add(out, "ct direction original");
+		break;
+	case MATCH_CT_PROTOCOL:
+		strbuf_addf(out, "ct original protocol %s%u", ne, m->value);
+		break;
+	case MATCH_CT_ADDR:
+		strbuf_addf(out, "%s %s%s", ct_addr(m->side, m->cidr.ip.family), ne,
+			cidr_format(&m->cidr, text));
+		break;
+	case MATCH_CT_ADDR_SET:
+		strbuf_addf(out, "%s %s@%s", ct_addr(m->side, m->family), ne, m->set);
+		break;
+	case MATCH_CT_PORT:
+		strbuf_addf(
+			out, "ct %s proto-src %s", m->side == SIDE_SRC ? "original" : "reply", ne);
+		render_range(out, m->first, m->last);
+		break;
+	case MATCH_CT_PORT_SET:
+		strbuf_addf(out, "ct %s proto-src %s@%s",
+			m->side == SIDE_SRC ? "original" : "reply", ne, m->set);
+		break;
+	case MATCH_CT_ICMP:
+		strbuf_addf(out, "icmp %stype %u", ne, m->first);
+		if (m->last != ICMP_ANY_CODE)
+			strbuf_addf(out, " code %u", m->last);
+		break;
+	case MATCH_NFPROTO:
+		strbuf_addf(out, "meta nfproto ipv%u", m->family);
+		break;
+	case MATCH_HDR_ADDR:
+		strbuf_addf(out, "%s %s%s", hdr_addr(m->side, m->cidr.ip.family), ne,
+			cidr_format(&m->cidr, text));
+		break;
+	case MATCH_HDR_ADDR_SET:
+		strbuf_addf(out, "%s %s@%s", hdr_addr(m->side, m->family), ne, m->set);
+		break;
+	case MATCH_IIF_SET:
+	case MATCH_OIF_SET:
+		strbuf_addf(out, "%s %s@%s", m->kind == MATCH_IIF_SET ? "iifname" : "oifname", ne,
+			m->set);
+		break;
+	case MATCH_OIF:
+		strbuf_addf(out, "oifname %s\"%s\"", ne, m->set);
+		break;
+	case MATCH_ICMPV6_TYPE:
+		strbuf_add(out, "icmpv6 type ");
+		render_range(out, m->first, m->last);
+		break;
+	case MATCH_TCP_NOT_SYN:
+		strbuf_add(out, "tcp flags & (fin | syn | rst | ack) != syn");
+		break;
+	}
+	strbuf_add(out, " ");
+}
+
+static void render_verdict(struct strbuf *out, const struct rule *rule)
+{
+	switch (rule->verdict) {
+	case VERDICT_CONTINUE:
+		strbuf_add(out, "continue");
+		break;
+	case VERDICT_ACCEPT:
+		strbuf_add(out, "accept");
+		break;
+	case VERDICT_DROP:
+		strbuf_add(out, "drop");
+		break;
+	case VERDICT_RETURN:
+		strbuf_add(out, "return");
+		break;
+	case VERDICT_JUMP:
+		strbuf_addf(out, "jump %s", rule->target);
+		break;
+	case VERDICT_GOTO:
+		strbuf_addf(out, "goto %s", rule->target);
+		break;
+	case VERDICT_MAP_CT:
+		strbuf_addf(out, "%s vmap @%s", ct_addr(rule->map_side, rule->map_family),
+			rule->target);
+		break;
+	case VERDICT_MAP_IIF:
+		strbuf_addf(out, "iifname vmap @%s", rule->target);
+		break;
+	case VERDICT_MAP_OIF:
+		strbuf_addf(out, "oifname vmap @%s", rule->target);
+		break;
+	}
+}
+
+static void render_rule(struct strbuf *out, const struct rule *rule)
+{
+	strbuf_add(out, "\t\t");
+	for (size_t i = 0; i < rule->match_count; i++)
+		render_match(out, &rule->matches[i]);
+	if (rule->log)
+		strbuf_addf(out, "log \"%s\" ", rule->log_prefix);
+	if (rule->counter[0])
+		strbuf_addf(out, "counter %s ", rule->counter);
+	render_verdict(out, rule);
+	if (rule->comment[0])
+		strbuf_addf(out, " comment \"%s\"", rule->comment);
+	strbuf_add(out, "\n");
+}
+
+static char *key_text(enum set_type type, const struct elem_key *key)
+{
+	char first[IP_TEXT_MAX], last[IP_TEXT_MAX];
+
+	switch (type) {
+	case SET_PORT:
+		return xasprintf("%u", key->port);
+	case SET_IFNAME:
+	case MAP_IFNAME:
+		return xasprintf("\"%s\"", key->ifname);
+	case SET_CIDR4:
+	case SET_CIDR6:
+		return xasprintf("%s-%s", ip_format(&key->ip, first), ip_format(&key->last, last));
+	case SET_IPV4:
+	case SET_IPV6:
+	case MAP_IPV4:
+	case MAP_IPV6:
+		break;
+	}
+	return xstrdup(ip_format(&key->ip, first));
+}
+
+static int compare_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void render_elems(struct strbuf *out, const struct rs_set *set)
+{
+	char **lines = xcalloc(set->size, sizeof(*lines));
+	const struct rs_elem *elem;
+	size_t count = 0;
+
+	for (elem = set->elems; elem; elem = elem->hh.next) {
+		cleanup_free char *key = elem->want ? key_text(set->type, &elem->key) : NULL;
+
+		if (!key)
+			continue;
+		lines[count++] =
+			xasprintf("\t\t%s%s%s%s%s%s\n", key, elem->comment ? " comment \"" : "",
+				elem->comment ? elem->comment : "", elem->comment ? "\"" : "",
+				elem->chain ? " : jump " : "", elem->chain ? elem->chain : "");
+	}
+	qsort(lines, count, sizeof(*lines), compare_text);
+	for (size_t i = 0; i < count; i++) {
+		strbuf_add(out, lines[i]);
+		free(lines[i]);
+	}
+	free(lines);
+}
+
+static int by_set_name(const struct rs_set *a, const struct rs_set *b)
+{
+	return strcmp(a->name, b->name);
+}
+
+static int by_chain_name(const struct rs_chain *a, const struct rs_chain *b)
+{
+	return strcmp(a->name, b->name);
+}
+
+void ruleset_render(const struct ruleset *rs, struct strbuf *out)
+{
+	/* sorting a uthash changes no content, only the order of iteration */
+	struct ruleset *sorted = (struct ruleset *)(uintptr_t)rs;
+	const struct rs_set *set;
+	const struct rs_chain *chain;
+
+	HASH_SORT(sorted->sets, by_set_name);
+	HASH_SORT(sorted->chains, by_chain_name);
+	for (set = rs->sets; set; set = set->hh.next) {
+		if (!set->want)
+			continue;
+		strbuf_addf(out, "\t%s %s { %s", set->type >= MAP_IPV4 ? "map" : "set", set->name,
+			type_names[set->type]);
+		strbuf_addf(out, "%s%s%s\n", set->comment ? " comment \"" : "",
+			set->comment ? set->comment : "", set->comment ? "\"" : "");
+		render_elems(out, set);
+		strbuf_add(out, "\t}\n");
+	}
+	for (chain = rs->chains; chain; chain = chain->hh.next) {
+		if (!chain->want)
+			continue;
+		strbuf_addf(out, "\tchain %s {%s%s\n", chain->name, chain->comment ? " # " : "",
+			chain->comment ? chain->comment : "");
+		for (size_t i = 0; i < chain->rules.count; i++)
+			render_rule(out, &chain->rules.items[i]);
+		strbuf_add(out, "\t}\n");
+	}
+}
