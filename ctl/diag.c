@@ -20,10 +20,12 @@ void diag_add(
 	va_end(args);
 	if (diag->count++ >= DIAG_MAX)
 		return;
-	printable_add(&out, file);
-	if (line)
+	if (file)
+		printable_add(&out, file);
+	if (file && line)
 		strbuf_addf(&out, ":%u:%u", line, column);
-	strbuf_add(&out, ": ");
+	if (file)
+		strbuf_add(&out, ": ");
 	printable_add(&out, what);
 	diag->entries[diag->count - 1] = strbuf_take(&out);
 }

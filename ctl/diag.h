@@ -16,7 +16,7 @@ struct diag {
 	size_t count; /* all that were added, kept or not */
 };
 
-/* line 0: the file as a whole. Control characters in the text are shown as escapes. */
+/* line 0: the file as a whole. file NULL: no place at all. Control characters in the text are shown as escapes. */
 void diag_add(struct diag *diag, const char *file, unsigned line, unsigned column, const char *fmt,
 	...) printf_like(5, 6);
 void diag_print(const struct diag *diag, FILE *out);

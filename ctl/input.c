@@ -168,6 +168,15 @@ void input_add_file(struct input *input, const char *path, enum policy_need need
 		input_add_text(input, text.text ? text.text : "", text.len, path, need, diag);
 }
 
+void input_add_name(struct input *input, const char *name)
+{
+	for (size_t i = 0; i < input->count; i++)
+		if (!strcmp(input->items[i].name, name))
+			return;
+	xgrow(input->items, input->count, input->cap);
+	input->items[input->count++] = (struct input_policy){.name = xstrdup(name)};
+}
+
 void input_clear(struct input *input)
 {
 	for (size_t i = 0; i < input->count; i++) {

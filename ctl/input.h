@@ -12,8 +12,8 @@
 
 struct input_policy {
 	char *name;
-	json_t *record;
-	char *file;
+	json_t *record; /* NULL for a bare name */
+	char *file;     /* NULL for a bare name */
 	unsigned line, column;
 };
 
@@ -28,6 +28,8 @@ void input_add_text(struct input *input, const char *text, size_t len, const cha
 /* The same for a path; "-" is stdin. A file that cannot be read is an error in diag too. */
 void input_add_file(
 	struct input *input, const char *path, enum policy_need need, struct diag *diag);
+/* A name alone, given on the command line: file is NULL, record is NULL. A repeated name is taken once. */
+void input_add_name(struct input *input, const char *name);
 void input_clear(struct input *input);
 
 #define cleanup_input __attribute__((cleanup(input_clear)))

@@ -5,6 +5,7 @@
 #include "ctl/env_file.h"
 #include "ctl/output.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
@@ -222,30 +223,51 @@ static void load_env_file(const struct split *split)
 		fprintf(stderr, PROGRAM ": warning: %s\n", err.text);
 }
 
-static enum config_outcome parse_command(
-	const struct command *command, struct split *split, const struct tables *tables, bool help)
+/* The tables of the verb's groups, and those that every verb may be given. */
+static void choose_tables(const struct command *command, const struct tables *tables,
+	unsigned more_groups, const struct config_option *chosen[GROUP_COUNT + 1])
 {
-	const struct config_option *chosen[GROUP_COUNT + 1] = {NULL};
-	cleanup_free char *name = xasprintf(PROGRAM " %s", command->name);
-	const struct config_program program = {name, command->usage, command->purpose, chosen};
 	size_t n = 0;
 
-	/* Where the store is may be said to every verb, so that a wrapper need not know which one asks it. */
-	for (size_t g = 0; g < GROUP_COUNT; g++) {
-		if (command->groups & 1U << g || (g == 0 && !help)) {
+	for (size_t g = 0; g < GROUP_COUNT; g++)
+		if ((command->groups | more_groups) & 1U << g)
 			chosen[n++] = tables->groups[g];
-		} else if (split->given[g]) {
+	chosen[n] = NULL;
+}
+
+static enum config_outcome parse_command(
+	const struct command *command, struct split *split, const struct tables *tables)
+{
+	const struct config_option *chosen[GROUP_COUNT + 1];
+	cleanup_free char *name = xasprintf(PROGRAM " %s", command->name);
+	const struct config_program program = {name, command->usage, command->purpose, chosen};
+
+	/* Where the store is may be said to every verb, so that a wrapper need not know which one asks it. */
+	choose_tables(command, tables, OPTIONS_STORE, chosen);
+	for (size_t g = 0; g < GROUP_COUNT; g++) {
+		if (split->given[g] && !((command->groups | OPTIONS_STORE) & 1U << g)) {
 			options_usage_error(command, "does not know --%s", split->given[g]);
 			return CONFIG_EXIT_USAGE;
 		}
 	}
-	if (help) {
-		config_print_help(&program, stdout);
-		return CONFIG_EXIT_OK;
-	}
 	if (command->groups & OPTIONS_STORE)
 		load_env_file(split);
 	return config_parse(&program, (int)split->word_count, split->words, NULL);
+}
+
+void options_print_verb_help(const struct command *command, FILE *out)
+{
+	const struct config_option *chosen[GROUP_COUNT + 1];
+	cleanup_free char *name = xasprintf(PROGRAM " %s", command->name);
+	cleanup_free char *purpose =
+		xasprintf("%c%s.", toupper((unsigned char)*command->purpose), command->purpose + 1);
+	const struct config_program program = {name, command->usage, purpose, chosen};
+	struct options nobody = {0};
+	struct tables tables;
+
+	fill_tables(&nobody, &tables);
+	choose_tables(command, &tables, 0, chosen);
+	config_print_help(&program, out);
 }
 
 static enum config_outcome check_operands(
@@ -287,7 +309,11 @@ static enum config_outcome choose(struct options *options, const struct command 
 	}
 	options->operands++;
 	options->operand_count--;
-	outcome = parse_command(*command, split, tables, split->help);
+	if (split->help) {
+		options_print_verb_help(*command, stdout);
+		return CONFIG_EXIT_OK;
+	}
+	outcome = parse_command(*command, split, tables);
 	return outcome == CONFIG_RUN ? check_operands(*command, options) : outcome;
 }
 

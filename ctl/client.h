@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The store as a verb sees it: opened with the options, read whole into a world. What cannot be decoded is warned about on stderr. */
+#ifndef BULKHEAD_CTL_CLIENT_H
+#define BULKHEAD_CTL_CLIENT_H
+
+#include "common/store_edit.h"
+#include "ctl/options.h"
+#include "ctl/world.h"
+
+/* A wall-clock bound on everything from here on is the caller's --timeout. */
+struct redis_sync *client_open(const struct options *options, struct err *err) must_check;
+
+/* Calls fn for each field of a hash, in the order of the field names. An absent hash has no fields. */
+typedef void client_field_fn(const char *field, const char *value, size_t len, void *arg);
+int client_each(struct redis_sync *redis, const char *key, client_field_fn *fn, void *arg,
+	struct err *err) must_check;
+
+/* Names of all nodes that have ever written, sorted; a JSON array of strings. */
+json_t *client_nodes(struct redis_sync *redis, struct err *err) must_check;
+
+/* Reads every node's endpoints and networks, isolation, operator labels, and what the enforcers report. */
+struct world *client_world(struct redis_sync *redis, struct err *err) must_check;
+
+/* "bulkheadctl: cause" on stderr. Returns 1, the exit status of what failed. */
+int client_fail(const struct err *err);
+/* "bulkheadctl: warning: ..." on stderr, made printable. */
+void client_warn(const char *fmt, ...) printf_like(1, 2);
+/* Says so if the edit has begun a new store: elsewhere that would mean a wrong address or lost data. */
+void client_warn_created(const struct store_edit_result *result);
+/* Flushes stdout and tells whether all that was printed has gone out: the exit status. */
+int client_finish(void);
+
+#endif

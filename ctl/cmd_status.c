@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* status: each node's enforcerd and syncd, held against the store. */
+#include "common/xalloc.h"
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "ctl/output.h"
+#include "ctl/report.h"
+
+#include <hiredis/hiredis.h>
+#include <string.h>
+#include <time.h>
+
+/* "" where the stream is absent. Caller frees; NULL on failure. */
+static char *read_head(struct redis_sync *redis, const char *stream, struct err *err)
+{
+	cleanup_free char *key = store_head_key(stream);
+	CLEANUP(redis_reply) redis_reply *reply = redis_sync_call(redis, err, "GET", key, NULL);
+	const char *text = redis_reply_text(reply, NULL);
+
+	if (!reply)
+		return NULL;
+	return xstrdup(text ? text : "");
+}
+
+static void take_field(const char *name, const char *value, size_t len, void *arg)
+{
+	json_t *text = json_stringn(value, len);
+
+	json_object_set_new(arg, name, text ? text : json_string("(not UTF-8)"));
+}
+
+static long long read_heartbeat(struct redis_sync *redis, const char *node, struct err *err)
+{
+	CLEANUP(redis_reply)
+	redis_reply *reply = redis_sync_call(redis, err, "HGET", STORE_NODES, node, NULL);
+	size_t len = 0;
+	const char *text = redis_reply_text(reply, &len);
+	cleanup_json json_t *record = NULL;
+	CLEANUP(node) struct node *parsed = NULL;
+	struct err why = {0};
+
+	if (!reply)
+		return -1;
+	if (!text)
+		return 0;
+	record = record_decode(text, len, &why);
+	parsed = record ? node_from_json(record, node, &why) : NULL;
+	if (!parsed)
+		client_warn("%s %s: %s", STORE_NODES, node, why.text);
+	return parsed ? parsed->heartbeat : 0;
+}
+
+static json_t *report_node(
+	struct redis_sync *redis, const char *node, const char *policies_head, struct err *err)
+{
+	cleanup_free char *stream = xasprintf("%s%s", STORE_NODE_STREAM, node);
+	cleanup_free char *key = store_status_key(node);
+	cleanup_free char *endpoints_head = read_head(redis, stream, err);
+	cleanup_json json_t *status = json_object();
+	long long heartbeat;
+
+	if (!endpoints_head || client_each(redis, key, take_field, status, err))
+		return NULL;
+	heartbeat = read_heartbeat(redis, node, err);
+	if (heartbeat < 0)
+		return NULL;
+	return report_build(&(struct report_source){
+		.node = node,
+		.status = status,
+		.syncd_heartbeat = heartbeat,
+		.policies_head = policies_head,
+		.endpoints_head = endpoints_head,
+		.now = (long long)time(NULL),
+	});
+}
+
+/* --- which nodes ------------------------------------------------------------------------------------- */
+
+/* Adds the nodes of one SCAN reply to the set; the key's prefix goes. Returns the next cursor, NULL on failure. */
+static char *scan_step(struct redis_sync *redis, const char *cursor, json_t *set, struct err *err)
+{
+	cleanup_free char *prefix = store_status_key("");
+	cleanup_free char *pattern = xasprintf("%s*", prefix);
+	CLEANUP(redis_reply)
+	redis_reply *reply = redis_sync_call(
+		redis, err, "SCAN", cursor, "MATCH", pattern, "COUNT", "1000", NULL);
+	const redis_reply *keys;
+
+	if (!reply)
+		return NULL;
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+		!redis_reply_text(reply->element[0], NULL)) {
+		err_set(err, 0, "SCAN: the reply makes no sense");
+		return NULL;
+	}
+	keys = reply->element[1];
+	for (size_t i = 0; keys->type == REDIS_REPLY_ARRAY && i < keys->elements; i++) {
+		const char *key = redis_reply_text(keys->element[i], NULL);
+
+		if (key && strlen(key) > strlen(prefix))
+			json_object_set_new(set, key + strlen(prefix), json_true());
+	}
+	return xstrdup(redis_reply_text(reply->element[0], NULL));
+}
+
+/* Nodes that syncd has named, and nodes where only enforcerd speaks: those most of all want looking at. */
+static json_t *all_nodes(struct redis_sync *redis, struct err *err)
+{
+	enum { SCAN_STEPS_MAX = 100000 };
+	cleanup_json json_t *named = client_nodes(redis, err);
+	cleanup_json json_t *set = json_object();
+	char *cursor = xstrdup("0");
+
+	if (!named) {
+		free(cursor);
+		return NULL;
+	}
+	for (size_t i = 0; i < json_array_size(named); i++)
+		json_object_set_new(set, json_string_value(json_array_get(named, i)), json_true());
+	for (int steps = 0; cursor && steps < SCAN_STEPS_MAX; steps++) {
+		char *next = scan_step(redis, cursor, set, err);
+		bool last = next && !strcmp(next, "0");
+
+		free(cursor);
+		cursor = next;
+		if (last)
+			break;
+	}
+	if (!cursor)
+		return NULL;
+	free(cursor);
+	return steal_ptr(set);
+}
+
+static json_t *asked_nodes(struct redis_sync *redis, const struct options *options, struct err *err)
+{
+	json_t *set;
+
+	if (!options->operand_count)
+		return all_nodes(redis, err);
+	set = json_object();
+	for (size_t i = 0; i < options->operand_count; i++)
+		json_object_set_new(set, options->operands[i], json_true());
+	return set;
+}
+
+static int cmp_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Reports in the order of the names; new reference. */
+static json_t *build_reports(struct redis_sync *redis, json_t *nodes, struct err *err)
+{
+	cleanup_free char *head = read_head(redis, STORE_POLICIES_STREAM, err);
+	cleanup_free const char **names = xcalloc(json_object_size(nodes) + 1, sizeof(*names));
+	cleanup_json json_t *reports = json_array();
+	size_t count = 0;
+	const char *name;
+	json_t *unused;
+
+	if (!head)
+		return NULL;
+	json_object_foreach (nodes, name, unused)
+		names[count++] = name;
+	qsort(names, count, sizeof(*names), cmp_names);
+	for (size_t i = 0; i < count; i++) {
+		json_t *report = report_node(redis, names[i], head, err);
+
+		if (!report)
+			return NULL;
+		json_array_append_new(reports, report);
+	}
+	return steal_ptr(reports);
+}
+
+/* --- output ------------------------------------------------------------------------------------------ */
+
+static int print_reports(const json_t *reports, enum output_format format, struct err *err)
+{
+	long long now = (long long)time(NULL);
+
+	if (format == OUTPUT_JSON)
+		return output_json(reports, stdout, err);
+	if (format == OUTPUT_YAML)
+		return output_yaml(reports, stdout, err);
+	for (size_t i = 0; i < json_array_size(reports); i++)
+		report_print(json_array_get(reports, i), now, stdout);
+	return 0;
+}
+
+static int exit_status(const json_t *reports)
+{
+	for (size_t i = 0; i < json_array_size(reports); i++)
+		if (!report_in_force(json_array_get(reports, i)))
+			return EXIT_FAILURE;
+	return EXIT_SUCCESS;
+}
+
+int cmd_status(const struct options *options)
+{
+	struct err err = {0};
+	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, &err);
+	cleanup_json json_t *nodes = redis ? asked_nodes(redis, options, &err) : NULL;
+	cleanup_json json_t *reports = nodes ? build_reports(redis, nodes, &err) : NULL;
+
+	if (!reports || print_reports(reports, output_format_parse(options->output), &err))
+		return client_fail(&err);
+	if (json_array_size(reports))
+		return exit_status(reports);
+	err_set(&err, 0, "no node has reported to this store: nothing is enforced");
+	return client_fail(&err);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* create, apply, replace, delete and validate: files of policies, one transaction. */
+#include "common/policy.h"
+#include "common/xalloc.h"
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "ctl/input.h"
+#include "ctl/notes.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct verb {
+	const char *name, *done;
+	bool may_exist, may_be_missing; /* before */
+	bool writes;                    /* else: removes */
+};
+
+static const struct verb create = {"create", "created", false, true, true};
+static const struct verb apply = {"apply", "applied", true, true, true};
+static const struct verb replace = {"replace", "replaced", true, false, true};
+static const struct verb delete = {"delete", "deleted", true, false, false};
+
+/* The edit callback's view; run afresh on each try. */
+struct edit {
+	const struct verb *verb;
+	const struct options *options;
+	const struct input *input;
+	struct diag refused;
+	size_t done, skipped;
+};
+
+static void edit_one(struct edit *edit, const struct input_policy *policy, bool exists,
+	struct store_changes *changes)
+{
+	const struct verb *verb = edit->verb;
+	bool refused = exists ? !verb->may_exist : !verb->may_be_missing;
+	bool skip = exists ? edit->options->skip_exists : edit->options->skip_not_exists;
+	cleanup_free char *record = NULL;
+
+	if (refused && skip) {
+		edit->skipped++;
+		return;
+	}
+	if (refused) {
+		diag_add(&edit->refused, policy->file, policy->line, policy->column,
+			"resource %s: Policy(name=%s)",
+			exists ? "already exists" : "does not exist", policy->name);
+		return;
+	}
+	if (verb->writes)
+		record = json_dumps(policy->record, JSON_COMPACT | JSON_SORT_KEYS);
+	store_changes_add(changes, KIND_POLICY, policy->name, record);
+	edit->done++;
+}
+
+static int edit_all(
+	const struct store_view *view, struct store_changes *changes, void *arg, struct err *err)
+{
+	struct edit *edit = arg;
+
+	edit->done = edit->skipped = 0;
+	diag_clear(&edit->refused);
+	for (size_t i = 0; i < edit->input->count; i++) {
+		const struct input_policy *policy = &edit->input->items[i];
+
+		edit_one(edit, policy, store_view_get(view, KIND_POLICY, policy->name) != NULL,
+			changes);
+	}
+	if (edit->refused.count)
+		return err_set(err, 0, "%s: nothing was changed", edit->verb->name);
+	return 0;
+}
+
+static int write_input(
+	const struct verb *verb, const struct options *options, const struct input *input)
+{
+	struct edit edit = {.verb = verb, .options = options, .input = input};
+	struct store_edit_result result;
+	struct err err = {0};
+	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, &err);
+	int rc;
+
+	if (!redis)
+		return client_fail(&err);
+	rc = store_edit(redis, edit_all, &edit, &result, &err);
+	diag_print(&edit.refused, stderr);
+	diag_clear(&edit.refused);
+	if (rc)
+		return client_fail(&err);
+	client_warn_created(&result);
+	printf("Successfully %s %zu 'policy' resource(s)\n", verb->done, edit.done);
+	if (edit.skipped)
+		printf("Skipped %zu\n", edit.skipped);
+	if (verb->writes)
+		notes_after_write(redis, input);
+	return EXIT_SUCCESS;
+}
+
+/* 0, or the exit status after having said why. */
+static int read_files(
+	const char *verb, const struct options *options, enum policy_need need, struct input *input)
+{
+	struct diag diag cleanup_diag = {0};
+
+	if (!options->files.count)
+		return options_usage_error(commands_find(verb), "no file: say -f FILE");
+	for (size_t i = 0; i < options->files.count; i++)
+		input_add_file(input, options->files.items[i], need, &diag);
+	diag_print(&diag, stderr);
+	return diag.count ? EXIT_FAILURE : 0;
+}
+
+static int write_files(
+	const struct verb *verb, const struct options *options, enum policy_need need)
+{
+	struct input input cleanup_input = {0};
+	int status = read_files(verb->name, options, need, &input);
+
+	return status ? status : write_input(verb, options, &input);
+}
+
+int cmd_create(const struct options *options)
+{
+	return write_files(&create, options, POLICY_WHOLE);
+}
+
+int cmd_apply(const struct options *options)
+{
+	return write_files(&apply, options, POLICY_WHOLE);
+}
+
+int cmd_replace(const struct options *options)
+{
+	return write_files(&replace, options, POLICY_WHOLE);
+}
+
+static bool is_policy_word(const char *word)
+{
+	static const char *const words[] = {"policy", "policies", "pol", "pols"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (!strcasecmp(word, words[i]))
+			return true;
+	return false;
+}
+
+static int delete_names(const struct options *options)
+{
+	struct input input cleanup_input = {0};
+
+	if (!is_policy_word(options->operands[0]))
+		return options_usage_error(
+			commands_find("delete"), "\"%s\" is not policy", options->operands[0]);
+	if (options->operand_count < 2)
+		return options_usage_error(commands_find("delete"), "no name");
+	for (size_t i = 1; i < options->operand_count; i++)
+		input_add_name(&input, options->operands[i]);
+	return write_input(&delete, options, &input);
+}
+
+int cmd_delete(const struct options *options)
+{
+	if (!options->operand_count)
+		return write_files(&delete, options, POLICY_NAME);
+	if (options->files.count)
+		return options_usage_error(commands_find("delete"), "either files or names");
+	return delete_names(options);
+}
+
+int cmd_validate(const struct options *options)
+{
+	struct input input cleanup_input = {0};
+	int status = read_files("validate", options, POLICY_WHOLE, &input);
+
+	if (!status)
+		printf("Successfully validated %zu 'policy' resource(s)\n", input.count);
+	return status;
+}

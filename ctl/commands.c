@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/commands.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FILES "-f FILE..."
+
+static const struct command commands[] = {
+	{"create", cmd_create, FILES " [--skip-exists]", "store policies that do not exist yet",
+		OPTIONS_STORE | OPTIONS_FILE | OPTIONS_SKIP_EXISTS, 0, 0},
+	{"apply", cmd_apply, FILES, "store policies, whether they exist or not",
+		OPTIONS_STORE | OPTIONS_FILE, 0, 0},
+	{"replace", cmd_replace, FILES, "store policies in the place of those that exist",
+		OPTIONS_STORE | OPTIONS_FILE, 0, 0},
+	{"delete", cmd_delete, FILES " | policy NAME... [--skip-not-exists]", "remove policies",
+		OPTIONS_STORE | OPTIONS_FILE | OPTIONS_SKIP_NOT_EXISTS, 0, SIZE_MAX},
+	{"get", cmd_get, "policies|endpoints|networks|nodes [NAME...] [-o FORMAT] [--node NODE]",
+		"show what is in the store", OPTIONS_STORE | OPTIONS_OUTPUT | OPTIONS_NODE, 1,
+		SIZE_MAX},
+	{"validate", cmd_validate, FILES, "check files without storing anything", OPTIONS_FILE, 0,
+		0},
+	{"match", cmd_match, "SELECTOR [--label KEY=VALUE]... [-o FORMAT] [--node NODE]",
+		"say whether the labels match, or list the endpoints that do",
+		OPTIONS_STORE | OPTIONS_OUTPUT | OPTIONS_LABEL | OPTIONS_NODE, 1, 1},
+	{"status", cmd_status, "[NODE...] [-o FORMAT]",
+		"say what each node has in force; exit 1 where it is not what the store says",
+		OPTIONS_STORE | OPTIONS_OUTPUT, 0, SIZE_MAX},
+	{"network", cmd_network, "strict|labelled|off|default NAME... [--node NODE]",
+		"choose who is isolated on a network; default: leave it to label and flags",
+		OPTIONS_STORE | OPTIONS_NODE, 2, SIZE_MAX},
+	{"label", cmd_label, "container NAME KEY=VALUE|KEY-... [--node NODE]",
+		"give labels to a container that runs, or take them back",
+		OPTIONS_STORE | OPTIONS_NODE, 3, SIZE_MAX},
+	{"store", cmd_store, "accept",
+		"take the store's policies as they are, where nodes refuse them as older",
+		OPTIONS_STORE, 1, 1},
+	{"version", cmd_version, "", "print the version", 0, 0, 0},
+	{"help", cmd_help, "[VERB]", "print this, or a verb's options", 0, 0, 1},
+	{NULL, NULL, NULL, NULL, 0, 0, 0},
+};
+
+const struct command *commands_all(void)
+{
+	return commands;
+}
+
+const struct command *commands_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
+
+int cmd_version(const struct options *options)
+{
+	(void)options;
+	puts("bulkheadctl " BULKHEAD_VERSION);
+	return EXIT_SUCCESS;
+}
+
+int cmd_help(const struct options *options)
+{
+	const struct command *command =
+		options->operand_count ? commands_find(options->operands[0]) : NULL;
+
+	if (!options->operand_count) {
+		options_print_help(commands, stdout);
+		return EXIT_SUCCESS;
+	}
+	if (!command)
+		return options_usage_error(
+			commands_find("help"), "\"%s\" is not a known verb", options->operands[0]);
+	options_print_verb_help(command, stdout);
+	return EXIT_SUCCESS;
+}
