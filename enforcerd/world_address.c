@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Addresses are what the kernel knows; owners are what people mean. An address that two endpoints claim belongs to neither: it is
+ * closed in both directions and in no selector set, so that no label is ever lent.
+ */
+#include "common/xalloc.h"
+#include "enforcerd/world_internal.h"
+
+#include <string.h>
+
+static struct w_address *find(const struct world *world, const struct ip *ip)
+{
+	struct w_address *address = NULL;
+
+	HASH_FIND(hh, world->addresses, ip, sizeof(*ip), address);
+	return address;
+}
+
+static unsigned family_index(const struct ip *ip)
+{
+	return ip->family == 6;
+}
+
+void world_address_claim(struct world *world, const struct ip *ip, struct w_endpoint *owner)
+{
+	struct w_address *address = find(world, ip);
+
+	if (!address) {
+		address = xcalloc(1, sizeof(*address));
+		address->ip = *ip;
+		HASH_ADD(hh, world->addresses, ip, sizeof(address->ip), address);
+	}
+	if (w_list_has(&address->owners, owner))
+		return;
+	w_list_add(&address->owners, owner);
+	world->conflict_count += address->owners.count == 2;
+}
+
+void world_address_release(struct world *world, const struct ip *ip, struct w_endpoint *owner)
+{
+	struct w_address *address = find(world, ip);
+
+	if (!address || !w_list_has(&address->owners, owner))
+		return;
+	w_list_remove(&address->owners, owner);
+	world->conflict_count -= address->owners.count == 1;
+}
+
+/* --- one facet after the other ----------------------------------------------------------------- */
+
+static void settle_isolated(struct world *world, struct w_address *address, bool isolated)
+{
+	static const char *const sets[] = {SET_ISOLATED4, SET_ISOLATED6};
+	const struct elem_key key = {.ip = address->ip};
+
+	if (address->isolated == isolated)
+		return;
+	address->isolated = isolated;
+	if (isolated)
+		ruleset_put(world->rs, sets[family_index(&address->ip)], &key, NULL, NULL);
+	else
+		ruleset_del(world->rs, sets[family_index(&address->ip)], &key);
+}
+
+static void settle_group(struct world *world, struct w_address *address, enum policy_direction dir,
+	struct w_group *group, const char *comment)
+{
+	static const char *const maps[DIR_COUNT][2] = {[DIR_INGRESS] = {MAP_INGRESS4, MAP_INGRESS6},
+		[DIR_EGRESS] = {MAP_EGRESS4, MAP_EGRESS6}};
+	const char *map = maps[dir][family_index(&address->ip)];
+	const struct elem_key key = {.ip = address->ip};
+	struct w_group *before = address->groups[dir];
+
+	if (group)
+		ruleset_put(world->rs, map, &key, group->name, comment);
+	else if (before)
+		ruleset_del(world->rs, map, &key);
+	if (group == before)
+		return;
+	if (group)
+		group->refs++;
+	if (before)
+		before->refs--;
+	address->groups[dir] = group;
+}
+
+static void selector_set_name(
+	const struct w_selector *selector, const struct ip *ip, char name[NFT_NAME_MAX])
+{
+	snprintf(name, NFT_NAME_MAX, "sel_%s_%u", selector->id, ip->family);
+}
+
+static void settle_selectors(
+	struct world *world, struct w_address *address, const struct w_list *wanted)
+{
+	const struct elem_key key = {.ip = address->ip};
+	char name[NFT_NAME_MAX];
+
+	for (size_t i = address->selectors.count; i-- > 0;) {
+		struct w_selector *selector = address->selectors.items[i];
+
+		if (wanted && w_list_has(wanted, selector))
+			continue;
+		selector_set_name(selector, &address->ip, name);
+		ruleset_del(world->rs, name, &key);
+		w_list_remove(&address->selectors, selector);
+	}
+	for (size_t i = 0; wanted && i < wanted->count; i++) {
+		struct w_selector *selector = wanted->items[i];
+
+		selector_set_name(selector, &address->ip, name);
+		/* a put that changes nothing costs nothing, and fills a set that has just been created */
+		ruleset_put(world->rs, name, &key, NULL, NULL);
+		if (!w_list_has(&address->selectors, selector))
+			w_list_add(&address->selectors, selector);
+	}
+}
+
+static void settle_known(struct world *world, struct w_address *address, struct w_network *network)
+{
+	const struct elem_key key = {.ip = address->ip};
+	unsigned f = family_index(&address->ip);
+
+	if (address->known_in && address->known_in != network)
+		ruleset_del(world->rs, address->known_in->known[f], &key);
+	if (network)
+		ruleset_put(world->rs, network->known[f], &key, NULL, NULL);
+	address->known_in = network;
+}
+
+static struct w_network *strict_network(const struct world *world, const struct w_endpoint *owner)
+{
+	struct w_network *network = world_network_find(world, owner->record->network_id);
+
+	return network && network->strict ? network : NULL;
+}
+
+/* nft refuses a comment that its own parser could not read back, so only plain characters pass. */
+static void make_comment(const struct w_endpoint *owner, bool conflict, char *comment, size_t size)
+{
+	snprintf(comment, size, "%s",
+		conflict ? "claimed by two endpoints" : owner->record->container_name);
+	for (char *c = comment; *c; c++)
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f || *c == '"' ||
+			*c == '\\')
+			*c = '?';
+}
+
+static void settle_owned(struct world *world, struct w_address *address)
+{
+	struct w_endpoint *owner = address->owners.items[0];
+	bool conflict = address->owners.count > 1;
+	bool isolated = conflict || owner->isolated;
+	char comment[64];
+
+	make_comment(owner, conflict, comment, sizeof(comment));
+	settle_isolated(world, address, isolated);
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		struct w_group *group = owner->groups[dir];
+
+		if (conflict)
+			group = world_group_get(world, (enum policy_direction)dir, NULL, 0);
+		settle_group(world, address, (enum policy_direction)dir, isolated ? group : NULL,
+			comment);
+	}
+	settle_selectors(world, address, conflict ? NULL : &owner->selectors);
+	settle_known(world, address, strict_network(world, owner));
+}
+
+static void remove_address(struct world *world, struct w_address *address)
+{
+	settle_isolated(world, address, false);
+	for (int dir = 0; dir < DIR_COUNT; dir++)
+		settle_group(world, address, (enum policy_direction)dir, NULL, NULL);
+	settle_selectors(world, address, NULL);
+	settle_known(world, address, NULL);
+	HASH_DEL(world->addresses, address);
+	w_list_free(&address->owners);
+	w_list_free(&address->selectors);
+	free(address);
+}
+
+void world_address_settle(struct world *world, const struct ip *ip)
+{
+	struct w_address *address = find(world, ip);
+
+	if (!address)
+		return;
+	if (address->owners.count)
+		settle_owned(world, address);
+	else
+		remove_address(world, address);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The world's body, shared by its files:
+ *   world.c          changes in, problems and counts out
+ *   world_endpoint.c what an endpoint's labels, network and policies make of it
+ *   world_address.c  what an address, by its owners, has in the ruleset
+ *   world_group.c    group chains, selector sets and other sets, by reference counts
+ *   world_network.c  isolation and the strict chains
+ *
+ * A change only marks what it makes stale; world_settle() then brings the ruleset up to date once.
+ */
+#ifndef BULKHEAD_WORLD_INTERNAL_H
+#define BULKHEAD_WORLD_INTERNAL_H
+
+#include "common/policy.h"
+#include "common/record.h"
+#include "enforcerd/compile.h"
+#include "enforcerd/world.h"
+
+#include <uthash.h>
+
+struct w_policy {
+	struct policy *policy;
+	bool closed;       /* its record is bad: what it selects is denied */
+	bool seen;         /* by the snapshot being applied */
+	size_t unisolated; /* endpoints that it selects in vain */
+	struct w_policy *next_dead;
+	char name[POLICY_NAME_MAX + 1];
+	UT_hash_handle hh;
+};
+
+/* One selector and its sets, one per family in use. */
+struct w_selector {
+	char id[SELECTOR_ID_LEN + 1];
+	struct selector *selector;
+	size_t refs[2]; /* groups that look it up, by family 4 and 6 */
+	UT_hash_handle hh;
+};
+
+/* A CIDR or port set. */
+struct w_plain_set {
+	char name[NFT_NAME_MAX];
+	size_t refs;
+	UT_hash_handle hh;
+};
+
+struct w_group {
+	char name[NFT_NAME_MAX];
+	enum policy_direction dir;
+	struct w_policy **policies; /* in order */
+	size_t policy_count;
+	size_t refs; /* endpoints and addresses */
+	bool stale;
+	struct needed_list needed; /* what its chain refers to */
+	UT_hash_handle hh;
+};
+
+struct w_network {
+	struct network *record;
+	bool seen;
+	enum isolation isolation;
+	bool strict; /* its strict chains are in the ruleset */
+	char strict_in[NFT_NAME_MAX], strict_out[NFT_NAME_MAX], known[2][NFT_NAME_MAX];
+	UT_hash_handle hh; /* by record->id */
+};
+
+struct w_list {
+	void **items;
+	size_t count, cap;
+};
+
+struct w_endpoint {
+	struct endpoint *record;
+	bool seen, stale;
+	bool isolated;
+	struct w_group *groups[DIR_COUNT]; /* NULL when not isolated */
+	struct w_list selectors;           /* struct w_selector * that match */
+	struct w_list selected_by;         /* struct w_policy * that select it in vain */
+	UT_hash_handle hh;                 /* by record->id */
+};
+
+struct w_address {
+	struct ip ip;
+	struct w_list owners; /* struct w_endpoint * */
+	/* what the ruleset has of it */
+	bool isolated;
+	struct w_group *groups[DIR_COUNT];
+	struct w_list selectors;
+	struct w_network *known_in;
+	UT_hash_handle hh; /* by ip */
+};
+
+/* isolation and labels of the policies stream, and problems: text by key */
+struct w_text {
+	char *key, *text;
+	struct labels *labels; /* operator labels */
+	bool seen;
+	UT_hash_handle hh;
+};
+
+struct world {
+	struct world_config config;
+	char *node;
+	struct ruleset *rs;
+	struct w_endpoint *endpoints;
+	struct w_network *networks;
+	struct w_address *addresses;
+	struct w_policy *policies;
+	struct w_policy **order; /* policies in evaluation order */
+	size_t order_count;
+	struct w_policy *dead;
+	struct w_selector *selectors;
+	struct w_plain_set *plain_sets;
+	struct w_group *groups;
+	struct w_text *isolation, *labels, *problems;
+	size_t isolated_count, conflict_count;
+	struct w_list stale; /* struct w_endpoint * */
+	struct world_bridge *bridges;
+	size_t bridge_count;
+	bool bridges_stale;
+};
+
+/* world.c */
+void world_mark_stale(struct world *world, struct w_endpoint *endpoint);
+void w_list_add(struct w_list *list, void *item);
+bool w_list_has(const struct w_list *list, const void *item);
+void w_list_remove(struct w_list *list, const void *item);
+void w_list_free(struct w_list *list);
+struct w_text *w_text_find(struct w_text *table, const char *key);
+void w_text_put(struct w_text **table, const char *key, const char *text);
+void w_text_remove(struct w_text **table, const char *key);
+
+/* world_endpoint.c */
+void world_endpoint_settle(struct world *world, struct w_endpoint *endpoint);
+/* Takes the record over. The endpoint is new where id was not known. */
+void world_endpoint_put(struct world *world, struct endpoint *record);
+void world_endpoint_remove(struct world *world, struct w_endpoint *endpoint);
+/* Record labels overlaid by the operator's; caller frees. */
+struct labels *world_effective_labels(const struct world *world, const struct endpoint *record);
+
+/* world_address.c */
+void world_address_claim(struct world *world, const struct ip *ip, struct w_endpoint *owner);
+void world_address_release(struct world *world, const struct ip *ip, struct w_endpoint *owner);
+/* Brings the ruleset in line with the address's owners. */
+void world_address_settle(struct world *world, const struct ip *ip);
+
+/* world_group.c */
+/* The group of these policies, compiled if it is new. */
+struct w_group *world_group_get(
+	struct world *world, enum policy_direction dir, struct w_policy **policies, size_t count);
+void world_group_recompile(struct world *world, struct w_group *group);
+void world_groups_collect(struct world *world); /* drops groups and sets that nothing uses */
+void world_groups_free(struct world *world);
+
+/* world_network.c */
+void world_network_put(struct world *world, struct network *record);
+void world_network_remove(struct world *world, struct w_network *network);
+void world_network_settle(struct world *world, struct w_network *network);
+struct w_network *world_network_find(const struct world *world, const char *id);
+bool world_network_enforced(const struct w_network *network);
+
+#endif

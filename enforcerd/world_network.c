@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/xalloc.h"
+#include "enforcerd/world_internal.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+enum { NAME_PART = 16, ID_PART = 8 };
+
+struct w_network *world_network_find(const struct world *world, const char *id)
+{
+	struct w_network *network = NULL;
+
+	HASH_FIND(hh, world->networks, id, strlen(id), network);
+	return network;
+}
+
+/* Only bridges of this host can be policed by its nftables. */
+bool world_network_enforced(const struct w_network *network)
+{
+	return !strcmp(network->record->driver, "bridge") && network->record->bridge;
+}
+
+/* --- isolation --------------------------------------------------------------------------------- */
+
+static bool override(
+	const struct world *world, const char *node, const char *name, enum isolation *isolation)
+{
+	cleanup_free char *key = xasprintf("%s/%s", node, name);
+	const struct w_text *found = w_text_find(world->isolation, key);
+
+	return found && isolation_parse(found->text, isolation);
+}
+
+static bool strict_by_flag(const struct world *world, const char *name)
+{
+	for (size_t i = 0; i < world->config.strict_network_count; i++)
+		if (!fnmatch(world->config.strict_networks[i], name, 0))
+			return true;
+	return false;
+}
+
+/* The first that speaks: operator, flag, the network's label, the default. */
+static enum isolation resolve(const struct world *world, const struct network *record)
+{
+	enum isolation isolation = world->config.isolation;
+
+	if (override(world, world->node, record->name, &isolation) ||
+		override(world, "*", record->name, &isolation))
+		return isolation;
+	if (strict_by_flag(world, record->name))
+		return ISOLATION_STRICT;
+	if (record->isolation && isolation_parse(record->isolation, &isolation))
+		return isolation;
+	return world->config.isolation;
+}
+
+/* --- strict chains ----------------------------------------------------------------------------- */
+
+static void make_names(struct w_network *network)
+{
+	char part[NAME_PART + 1];
+	size_t n = 0;
+
+	for (const char *c = network->record->name; *c && n < NAME_PART; c++)
+		part[n++] = (char)((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+						   (*c >= '0' && *c <= '9')
+					   ? *c
+					   : '_');
+	part[n] = '\0';
+	snprintf(network->strict_in, NFT_NAME_MAX, "st_in_%s_%.8s", part, network->record->id);
+	snprintf(network->strict_out, NFT_NAME_MAX, "st_out_%s_%.8s", part, network->record->id);
+	snprintf(network->known[0], NFT_NAME_MAX, "known4_%s_%.8s", part, network->record->id);
+	snprintf(network->known[1], NFT_NAME_MAX, "known6_%s_%.8s", part, network->record->id);
+}
+
+static void add_known(struct rule *rule, enum flow_side side, uint8_t family, const char *set)
+{
+	struct match *match = rule_match(rule, MATCH_HDR_ADDR_SET);
+
+	match->side = side;
+	match->family = family;
+	match->negate = true;
+	snprintf(match->set, sizeof(match->set), "%s", set);
+	snprintf(rule->counter, sizeof(rule->counter), "strict");
+	rule->verdict = VERDICT_DROP;
+}
+
+/* An address of the container subnets that is nobody's gets nothing. */
+static void subnet_rules(
+	struct rule_list *rules, const struct w_network *network, enum flow_side side)
+{
+	for (size_t i = 0; i < network->record->subnet_count; i++) {
+		const struct cidr *subnet = &network->record->subnets[i];
+		struct rule *rule = rule_append(rules);
+		struct match *match = rule_match(rule, MATCH_HDR_ADDR);
+
+		match->side = side;
+		match->family = subnet->ip.family;
+		match->cidr = cidr_mask(subnet);
+		add_known(rule, side, subnet->ip.family, network->known[subnet->ip.family == 6]);
+	}
+}
+
+/*
+ * Within the bridge also what is outside of the subnets: link-local, multicast, broadcast, and invented sources. What the skeleton
+ * lets pass before (neighbour discovery, MLD) does not come here.
+ */
+static void bridge_rules(
+	struct rule_list *rules, const struct w_network *network, enum flow_side side)
+{
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		struct rule *rule = rule_append(rules);
+		struct match *match = rule_match(rule, MATCH_OIF);
+
+		snprintf(match->set, sizeof(match->set), "%s", network->record->bridge);
+		add_known(rule, side, family, network->known[family == 6]);
+	}
+}
+
+static void build_strict(struct world *world, struct w_network *network)
+{
+	cleanup_free char *comment = xasprintf("strict network %.80s", network->record->name);
+	struct rule_list in = {0}, out = {0};
+
+	for (char *c = comment; *c; c++)
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f || *c == '"' ||
+			*c == '\\')
+			*c = '?';
+	ruleset_set(world->rs, network->known[0], SET_IPV4, comment);
+	ruleset_set(world->rs, network->known[1], SET_IPV6, comment);
+	subnet_rules(&in, network, SIDE_SRC);
+	bridge_rules(&in, network, SIDE_SRC);
+	bridge_rules(&in, network, SIDE_DST);
+	subnet_rules(&out, network, SIDE_DST);
+	ruleset_chain(world->rs, network->strict_in, comment, &in);
+	ruleset_chain(world->rs, network->strict_out, comment, &out);
+}
+
+static void strict_elements(struct world *world, const struct w_network *network, bool present)
+{
+	const struct {
+		const char *map, *chain;
+	} elements[] = {{MAP_STRICT_IN, network->strict_in}, {MAP_STRICT_OUT, network->strict_out}};
+	struct elem_key key = {0};
+
+	snprintf(key.ifname, sizeof(key.ifname), "%s", network->record->bridge);
+	for (size_t i = 0; i < sizeof(elements) / sizeof(*elements); i++) {
+		if (present)
+			ruleset_put(world->rs, elements[i].map, &key, elements[i].chain, NULL);
+		else
+			ruleset_del(world->rs, elements[i].map, &key);
+	}
+}
+
+static void drop_strict(struct world *world, struct w_network *network)
+{
+	struct w_address *address;
+
+	if (!network->strict)
+		return;
+	network->strict = false;
+	strict_elements(world, network, false);
+	ruleset_chain_drop(world->rs, network->strict_in);
+	ruleset_chain_drop(world->rs, network->strict_out);
+	for (address = world->addresses; address; address = address->hh.next)
+		if (address->known_in == network)
+			address->known_in = NULL;
+	ruleset_set_drop(world->rs, network->known[0]);
+	ruleset_set_drop(world->rs, network->known[1]);
+}
+
+/* --- changes ----------------------------------------------------------------------------------- */
+
+static void mark_endpoints(struct world *world, const char *network_id)
+{
+	struct w_endpoint *endpoint;
+
+	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next)
+		if (!strcmp(endpoint->record->network_id, network_id))
+			world_mark_stale(world, endpoint);
+}
+
+void world_network_settle(struct world *world, struct w_network *network)
+{
+	enum isolation isolation = resolve(world, network->record);
+	bool strict = isolation == ISOLATION_STRICT && world_network_enforced(network);
+
+	if (isolation != network->isolation || strict != network->strict)
+		mark_endpoints(world, network->record->id);
+	network->isolation = isolation;
+	world->bridges_stale = true;
+	if (!strict) {
+		drop_strict(world, network);
+		return;
+	}
+	build_strict(world, network);
+	strict_elements(world, network, true);
+	network->strict = true;
+}
+
+void world_network_put(struct world *world, struct network *record)
+{
+	struct w_network *network = world_network_find(world, record->id);
+
+	if (network && network_equal(network->record, record)) {
+		network_free(record);
+		return;
+	}
+	if (network) {
+		/* names and bridge may change: begin anew under the same endpoints */
+		drop_strict(world, network);
+		HASH_DEL(world->networks, network);
+		network_free(network->record);
+	} else {
+		network = xcalloc(1, sizeof(*network));
+		network->isolation = ISOLATION_OFF;
+	}
+	network->record = record;
+	make_names(network);
+	HASH_ADD_KEYPTR(hh, world->networks, record->id, strlen(record->id), network);
+	mark_endpoints(world, record->id);
+	world_network_settle(world, network);
+}
+
+void world_network_remove(struct world *world, struct w_network *network)
+{
+	drop_strict(world, network);
+	mark_endpoints(world, network->record->id);
+	HASH_DEL(world->networks, network);
+	network_free(network->record);
+	free(network);
+	world->bridges_stale = true;
+}
