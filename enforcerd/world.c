@@ -88,7 +88,7 @@ static void text_table_free(struct w_text **table)
 
 /* --- problems ---------------------------------------------------------------------------------- */
 
-static void problem_set(struct world *world, enum store_kind kind, const char *id, const char *text)
+void world_problem(struct world *world, enum store_kind kind, const char *id, const char *text)
 {
 	cleanup_free char *key = xasprintf("%s %s", store_kind_name(kind), id);
 
@@ -158,7 +158,7 @@ void world_mark_stale(struct world *world, struct w_endpoint *endpoint)
 	w_list_add(&world->stale, endpoint);
 }
 
-static void mark_all(struct world *world)
+void world_mark_all(struct world *world)
 {
 	struct w_endpoint *endpoint;
 
@@ -166,25 +166,7 @@ static void mark_all(struct world *world)
 		world_mark_stale(world, endpoint);
 }
 
-static int compare_policies(const void *a, const void *b)
-{
-	return policy_cmp(
-		(*(struct w_policy *const *)a)->policy, (*(struct w_policy *const *)b)->policy);
-}
-
-static void sort_policies(struct world *world)
-{
-	struct w_policy *policy;
-
-	world->order_count = 0;
-	world->order = xrealloc(world->order, HASH_COUNT(world->policies), sizeof(*world->order));
-	for (policy = world->policies; policy; policy = policy->hh.next)
-		world->order[world->order_count++] = policy;
-	if (world->order_count)
-		qsort(world->order, world->order_count, sizeof(*world->order), compare_policies);
-}
-
-static void settle(struct world *world)
+void world_settle(struct world *world)
 {
 	struct w_group *group, *next;
 
@@ -202,321 +184,6 @@ static void settle(struct world *world)
 		world->dead = policy->next_dead;
 		policy_entry_free(policy);
 	}
-}
-
-/* --- policies ---------------------------------------------------------------------------------- */
-
-static struct w_policy *find_policy(const struct world *world, const char *name)
-{
-	struct w_policy *policy = NULL;
-
-	HASH_FIND_STR(world->policies, name, policy);
-	return policy;
-}
-
-/* That a policy compiles is found out before it is taken, so that a group can rely on it. */
-static int check_compiles(const struct policy *policy, struct err *err)
-{
-	int rc = 0;
-
-	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++) {
-		struct rule_list rules = {0};
-		struct needed_list needed = {0};
-
-		rc = compile_policy(policy, (enum policy_direction)dir, &rules, &needed, err);
-		rule_list_free(&rules);
-		needed_list_free(&needed);
-	}
-	return rc;
-}
-
-static struct policy *decode_policy(
-	const struct store_change *change, const json_t *record, struct err *err)
-{
-	CLEANUP(policy) struct policy *policy = policy_from_json(record, err);
-
-	if (!policy || check_compiles(policy, err) < 0)
-		return NULL;
-	if (strcmp(policy->name, change->id) != 0) {
-		err_set(err, 0, "its name is \"%.64s\"", policy->name);
-		return NULL;
-	}
-	return steal_ptr(policy);
-}
-
-/*
- * The policy that a changed record stands for: itself; or, where it is bad, nothing (the last good version stays) or what its
- * selector and types still tell, closed. -1 where nothing can be told and nothing is held.
- */
-static int read_policy(const struct world *world, const struct store_change *change,
-	struct policy **policy, char *problem, size_t size, struct err *err)
-{
-	struct err reason = {0}, ignored = {0};
-	cleanup_json json_t *record =
-		record_decode(change->record, strlen(change->record), &reason);
-
-	*problem = '\0';
-	*policy = record ? decode_policy(change, record, &reason) : NULL;
-	if (*policy)
-		return 0;
-	if (find_policy(world, change->id)) {
-		snprintf(problem, size, "policy %s: %s; its last good version stays in force",
-			change->id, reason.text);
-		return 0;
-	}
-	*policy = record ? policy_closed_from_json(record, &ignored) : NULL;
-	if (!*policy || strcmp((*policy)->name, change->id) != 0) {
-		policy_free(steal_ptr(*policy));
-		return err_set(err, 0, "policy %s: %s, and whom it selects cannot be told",
-			change->id, reason.text);
-	}
-	snprintf(
-		problem, size, "policy %s: %s; what it selects is denied", change->id, reason.text);
-	return 0;
-}
-
-static bool same_place(const struct policy *a, const struct policy *b)
-{
-	return !policy_cmp(a, b) && a->governs[DIR_INGRESS] == b->governs[DIR_INGRESS] &&
-	       a->governs[DIR_EGRESS] == b->governs[DIR_EGRESS] &&
-	       !strcmp(selector_canonical(a->selector), selector_canonical(b->selector));
-}
-
-/* Whom the one or the other selects must be looked at again. NULL selects nobody. */
-static void mark_selected(struct world *world, const struct policy *a, const struct policy *b)
-{
-	struct w_endpoint *endpoint;
-
-	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
-		CLEANUP(labels) struct labels *labels = NULL;
-
-		if (endpoint->stale)
-			continue;
-		labels = world_effective_labels(world, endpoint->record);
-		if ((a && selector_match(a->selector, labels)) ||
-			(b && selector_match(b->selector, labels)))
-			world_mark_stale(world, endpoint);
-	}
-}
-
-static void mark_groups(struct world *world, const struct w_policy *policy)
-{
-	struct w_group *group;
-
-	for (group = world->groups; group; group = group->hh.next)
-		for (size_t i = 0; i < group->policy_count; i++)
-			group->stale |= group->policies[i] == policy;
-}
-
-/* Takes the policy over. */
-static void put_policy(struct world *world, const char *name, struct policy *policy)
-{
-	struct w_policy *entry = find_policy(world, name);
-
-	if (!entry) {
-		entry = xcalloc(1, sizeof(*entry));
-		snprintf(entry->name, sizeof(entry->name), "%s", name);
-		HASH_ADD_STR(world->policies, name, entry);
-		mark_selected(world, NULL, policy);
-	} else {
-		mark_groups(world, entry);
-		if (!same_place(entry->policy, policy))
-			mark_selected(world, entry->policy, policy);
-		policy_free(entry->policy);
-	}
-	entry->policy = policy;
-	entry->seen = true;
-}
-
-static void remove_policy(struct world *world, struct w_policy *policy)
-{
-	mark_selected(world, policy->policy, NULL);
-	HASH_DEL(world->policies, policy);
-	/* groups still point at it until their endpoints have been settled */
-	policy->next_dead = world->dead;
-	world->dead = policy;
-}
-
-/* --- isolation and operator labels ------------------------------------------------------------- */
-
-static void settle_networks(struct world *world)
-{
-	struct w_network *network, *next;
-
-	HASH_ITER (hh, world->networks, network, next)
-		world_network_settle(world, network);
-}
-
-static void put_isolation(struct world *world, const struct store_change *change)
-{
-	enum isolation isolation;
-	cleanup_json json_t *quoted = json_loads(change->record, JSON_DECODE_ANY, NULL);
-	const char *word = json_is_string(quoted) ? json_string_value(quoted) : change->record;
-
-	if (!isolation_parse(word, &isolation)) {
-		problem_set(world, change->kind, change->id,
-			"isolation is not labelled, strict or off; the last good one stays in force");
-		return;
-	}
-	problem_set(world, change->kind, change->id, NULL);
-	w_text_put(&world->isolation, change->id, word);
-}
-
-/* key is NODE/CONTAINER; whoever bears the container's name is to be looked at again. */
-static void mark_container(struct world *world, const char *key)
-{
-	const char *name = strchr(key, '/');
-	struct w_endpoint *endpoint;
-
-	for (endpoint = world->endpoints; name && endpoint; endpoint = endpoint->hh.next)
-		if (!strcmp(endpoint->record->container_name, name + 1))
-			world_mark_stale(world, endpoint);
-}
-
-static void put_labels(struct world *world, const struct store_change *change)
-{
-	struct err err = {0};
-	cleanup_json json_t *record = record_decode(change->record, strlen(change->record), &err);
-	struct labels *labels = record ? labels_from_json(record, &err) : NULL;
-	struct w_text *entry;
-
-	if (!labels) {
-		problem_set(world, change->kind, change->id, err.text);
-		return;
-	}
-	problem_set(world, change->kind, change->id, NULL);
-	w_text_put(&world->labels, change->id, "");
-	entry = w_text_find(world->labels, change->id);
-	labels_free(entry->labels);
-	entry->labels = labels;
-	mark_container(world, change->id);
-}
-
-/* --- applying the policies stream -------------------------------------------------------------- */
-
-struct read_policies {
-	struct policy **items; /* by index of the change; NULL: keep what is held */
-	char (*problems)[ERR_TEXT_MAX];
-	size_t count;
-};
-
-static void read_policies_free(struct read_policies *read)
-{
-	for (size_t i = 0; i < read->count; i++)
-		policy_free(read->items[i]);
-	free(read->items);
-	free(read->problems);
-}
-
-/* Everything is read before anything is applied: a batch counts whole or not at all. */
-static int read_policies(const struct world *world, const struct store_change *changes,
-	size_t count, struct read_policies *read, struct err *err)
-{
-	*read = (struct read_policies){.count = count};
-	read->items = xcalloc(count, sizeof(*read->items));
-	read->problems = xcalloc(count, sizeof(*read->problems));
-	for (size_t i = 0; i < count; i++)
-		if (changes[i].kind == KIND_POLICY && changes[i].record &&
-			read_policy(world, &changes[i], &read->items[i], read->problems[i],
-				ERR_TEXT_MAX, err) < 0)
-			return -1;
-	return 0;
-}
-
-static void apply_policy_change(struct world *world, const struct store_change *change,
-	struct policy **policy, const char *problem)
-{
-	struct w_policy *held = find_policy(world, change->id);
-
-	problem_set(world, KIND_POLICY, change->id, *problem ? problem : NULL);
-	if (*policy)
-		put_policy(world, change->id, steal_ptr(*policy));
-	else if (held && change->record)
-		held->seen = true;
-	else if (held)
-		remove_policy(world, held);
-}
-
-static void apply_other_change(struct world *world, const struct store_change *change)
-{
-	if (change->kind == KIND_ISOLATION) {
-		if (change->record)
-			put_isolation(world, change);
-		else
-			w_text_remove(&world->isolation, change->id);
-	} else if (change->kind == KIND_LABELS) {
-		if (change->record) {
-			put_labels(world, change);
-		} else {
-			mark_container(world, change->id);
-			w_text_remove(&world->labels, change->id);
-		}
-	}
-}
-
-static void clear_seen_policies(struct world *world)
-{
-	struct w_policy *policy;
-	struct w_text *entry;
-
-	for (policy = world->policies; policy; policy = policy->hh.next)
-		policy->seen = false;
-	for (entry = world->isolation; entry; entry = entry->hh.next)
-		entry->seen = false;
-	for (entry = world->labels; entry; entry = entry->hh.next)
-		entry->seen = false;
-}
-
-static void sweep_table(struct world *world, struct w_text **table, bool labels)
-{
-	struct w_text *entry, *next;
-
-	HASH_ITER (hh, *table, entry, next) {
-		if (entry->seen)
-			continue;
-		if (labels)
-			mark_container(world, entry->key);
-		w_text_remove(table, entry->key);
-	}
-}
-
-static void sweep_policies(struct world *world)
-{
-	struct w_policy *policy, *next;
-
-	HASH_ITER (hh, world->policies, policy, next)
-		if (!policy->seen)
-			remove_policy(world, policy);
-	sweep_table(world, &world->isolation, false);
-	sweep_table(world, &world->labels, true);
-}
-
-static int apply_policies(struct world *world, const struct store_change *changes, size_t count,
-	bool whole, struct err *err)
-{
-	struct read_policies read;
-	int rc = read_policies(world, changes, count, &read, err);
-
-	if (rc == 0) {
-		if (whole) {
-			clear_seen_policies(world);
-			mark_all(world);
-		}
-		for (size_t i = 0; i < count; i++) {
-			if (changes[i].kind == KIND_POLICY)
-				apply_policy_change(
-					world, &changes[i], &read.items[i], read.problems[i]);
-			else
-				apply_other_change(world, &changes[i]);
-		}
-		if (whole)
-			sweep_policies(world);
-		sort_policies(world);
-		settle_networks(world);
-		settle(world);
-	}
-	read_policies_free(&read);
-	return rc;
 }
 
 /* --- applying the node stream ------------------------------------------------------------------ */
@@ -561,12 +228,12 @@ static void put_endpoint(struct world *world, const struct store_change *change)
 	struct w_endpoint *held = find_endpoint(world, change->id);
 
 	if (!record || check_addresses(world, record, &err) < 0) {
-		problem_set(world, change->kind, change->id, err.text);
+		world_problem(world, change->kind, change->id, err.text);
 		if (held)
 			held->seen = true;
 		return;
 	}
-	problem_set(world, change->kind, change->id, NULL);
+	world_problem(world, change->kind, change->id, NULL);
 	world_endpoint_put(world, steal_ptr(record));
 }
 
@@ -577,7 +244,7 @@ static void put_network(struct world *world, const struct store_change *change)
 	struct network *record = json ? network_from_json(json, change->id, &err) : NULL;
 	struct w_network *network;
 
-	problem_set(world, change->kind, change->id, record ? NULL : err.text);
+	world_problem(world, change->kind, change->id, record ? NULL : err.text);
 	if (record)
 		world_network_put(world, record);
 	network = world_network_find(world, change->id);
@@ -595,7 +262,7 @@ static void apply_node_changes(
 		if (changes[i].kind == KIND_ENDPOINT && !changes[i].record && endpoint)
 			world_endpoint_remove(world, endpoint);
 		if (!changes[i].record)
-			problem_set(world, changes[i].kind, changes[i].id, NULL);
+			world_problem(world, changes[i].kind, changes[i].id, NULL);
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct w_network *network = world_network_find(world, changes[i].id);
@@ -636,14 +303,14 @@ static void apply_node(
 	apply_node_changes(world, changes, count);
 	if (whole)
 		sweep_node(world);
-	settle(world);
+	world_settle(world);
 }
 
 int world_apply(struct world *world, const char *stream, const struct store_change *changes,
 	size_t count, bool whole, struct err *err)
 {
 	if (!strcmp(stream, STORE_POLICIES_STREAM))
-		return apply_policies(world, changes, count, whole, err);
+		return world_policies_apply(world, changes, count, whole, err);
 	apply_node(world, changes, count, whole);
 	return 0;
 }

@@ -2,6 +2,7 @@
 /*
  * The world's body, shared by its files:
  *   world.c          changes in, problems and counts out
+ *   world_policy.c   the policies stream
  *   world_endpoint.c what an endpoint's labels, network and policies make of it
  *   world_address.c  what an address, by its owners, has in the ruleset
  *   world_group.c    group chains, selector sets and other sets, by reference counts
@@ -122,6 +123,11 @@ struct world {
 
 /* world.c */
 void world_mark_stale(struct world *world, struct w_endpoint *endpoint);
+void world_mark_all(struct world *world);
+/* Brings everything stale, and the ruleset, up to date. */
+void world_settle(struct world *world);
+/* Notes what is wrong with a record; NULL: nothing any more. */
+void world_problem(struct world *world, enum store_kind kind, const char *id, const char *text);
 void w_list_add(struct w_list *list, void *item);
 bool w_list_has(const struct w_list *list, const void *item);
 void w_list_remove(struct w_list *list, const void *item);
@@ -129,6 +135,10 @@ void w_list_free(struct w_list *list);
 struct w_text *w_text_find(struct w_text *table, const char *key);
 void w_text_put(struct w_text **table, const char *key, const char *text);
 void w_text_remove(struct w_text **table, const char *key);
+
+/* world_policy.c */
+int world_policies_apply(struct world *world, const struct store_change *changes, size_t count,
+	bool whole, struct err *err) must_check;
 
 /* world_endpoint.c */
 void world_endpoint_settle(struct world *world, struct w_endpoint *endpoint);
