@@ -38,6 +38,7 @@ static inline void cleanup_jsonp(json_t **j)
 #define cleanup_file  __attribute__((cleanup(cleanup_fclosep)))
 #define cleanup_json  __attribute__((cleanup(cleanup_jsonp)))
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): type and name are not expressions */
 /* A type's own attribute: DEFINE_CLEANUP(selector, struct selector *, selector_free) makes cleanup_selector. */
 #define DEFINE_CLEANUP(name, type, fn)                \
 	static inline void cleanup_##name##p(type *p) \
@@ -46,6 +47,7 @@ static inline void cleanup_jsonp(json_t **j)
 			fn(*p);                       \
 	}
 #define CLEANUP(name) __attribute__((cleanup(cleanup_##name##p)))
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* Takes the value out of an owning local, which then owns nothing. */
 #define steal_ptr(p)                         \
