@@ -422,7 +422,7 @@ static void visit_set(const struct rs_set *set, const struct ruleset_visitor *vi
 {
 	enum diff diff = presence(set->live, set->want, false);
 
-	if (!set->live && !set->want)
+	if (!set_dirty(set))
 		return;
 	if (visitor->set)
 		visitor->set(set->name, set->type, set->comment, diff, arg);
