@@ -15,7 +15,7 @@ believed after the receiver has answered the same question from its own namespac
 """
 
 from .case import Case, build_dir, root_dir, wait_until
-from .engine import Container, Engine, Network
+from .engine import Container, Engine, Network, Outside
 from .probe import Arrivals, Flow, HarnessError
 from .stack import Stack
 
@@ -27,6 +27,7 @@ __all__ = [
     "Flow",
     "HarnessError",
     "Network",
+    "Outside",
     "Stack",
     "build_dir",
     "root_dir",

@@ -57,6 +57,16 @@ class Case(unittest.TestCase):
 
     witnesses = ()
 
+    def expect(self, engine, rows, family: int = 4, network=None):
+        """rows of (from, to, "tcp/3306" or "udp/53" or "ping", whether it is reached), all asked at once."""
+        asked = []
+        for source, target, what, _ in rows:
+            proto, _, port = what.partition("/")
+            asked.append((source, target, proto, int(port or 0), family, network))
+        for (source, target, what, wanted), got in zip(rows, engine.ask(asked)):
+            with self.subTest(source=source.name, target=target.name, what=what, family=family):
+                self.assertEqual(got, wanted, f"{source.name} to {target.name} {what} IPv{family}")
+
     def run(self, result=None):
         result = result or self.defaultTestResult()
         before = len(result.failures) + len(result.errors)

@@ -2,6 +2,7 @@
 """A Docker Engine of the test's own: its own socket, data, namespace; nothing of the host's Engine is used."""
 
 import atexit
+import concurrent.futures
 import http.client
 import json
 import os
@@ -14,7 +15,7 @@ import tempfile
 
 from . import probe
 from .case import wait_until
-from .netns import Namespace
+from .netns import Namespace, Proxy
 from .process import Process, call, tail
 
 IMAGE = "bulkhead-e2e"
@@ -141,6 +142,36 @@ class Container:
         self.engine.containers.pop(self.name, None)
 
 
+class Outside:
+    """What lies beyond the host: a namespace that owns some addresses and serves probe.PORTS on them."""
+
+    def __init__(self, engine, addresses):
+        self.name = "outside"
+        self.namespace = Namespace(f"{engine.namespace.name}-o")
+        self.namespace.create()
+        home, away = engine.namespace.prefix(), self.namespace.prefix()
+        call(home + ["ip", "link", "add", "bh-out", "type", "veth", "peer", "name", "bh-in", "netns", self.namespace.name])
+        call(home + ["ip", "address", "add", "203.0.113.1/30", "dev", "bh-out"])
+        call(home + ["ip", "link", "set", "bh-out", "up"])
+        call(away + ["ip", "address", "add", "203.0.113.2/30", "dev", "bh-in"])
+        call(away + ["ip", "link", "set", "bh-in", "up"])
+        call(away + ["ip", "route", "add", "default", "via", "203.0.113.1"])
+        for address in addresses:
+            call(away + ["ip", "address", "add", f"{address}/32", "dev", "lo"])
+            call(home + ["ip", "route", "add", f"{address}/32", "via", "203.0.113.2"])
+        self.server = Process("outside", away + [engine.probe, "serve", *probe.PORTS], engine.directory / "outside.log")
+        self.server.start()
+        for address in addresses:
+            wait_until(lambda to=address: probe.attempt(engine.probe, away, "tcp", to, probe.PORTS[0]).ok, 10, "outside serves")
+
+    def inside(self) -> list:
+        return self.namespace.prefix()
+
+    def close(self) -> None:
+        self.server.stop()
+        self.namespace.delete()
+
+
 def serials():
     number = 0
     while True:
@@ -199,8 +230,6 @@ class Engine:
         )
         self.start()
         if self.out:
-            from .netns import Proxy  # only where it is asked for
-
             self.proxy = Proxy(self.namespace, 3128)
             self.proxy_url = "http://172.17.0.1:3128"
         self.probe = probe.build(self.directory)
@@ -325,6 +354,12 @@ class Engine:
         if ready:
             container.wait_serving()
         return container
+
+    def ask(self, questions) -> list:
+        """Many questions at once, each (from, to, proto, port) or with a family as fifth: a list of answers in their
+        order. A silence takes its whole time limit to be one, so they wait beside each other."""
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            return list(pool.map(lambda q: q[0].reach(*q[1:]), questions))
 
     def remove_all(self) -> None:
         """Every container, and every network that is not the Engine's own."""
