@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/label.h"
 
+#include "common/json.h"
 #include "common/xalloc.h"
 
-#include <ctype.h>
 #include <string.h>
 
 struct pair {
@@ -111,12 +111,24 @@ const char *labels_value(const struct labels *labels, size_t i)
 	return labels->items[i].value;
 }
 
+/* Behind the last one, whatever the order. */
+static void append(struct labels *labels, const char *key, const char *value)
+{
+	xgrow(labels->items, labels->count, labels->cap);
+	labels->items[labels->count++] = (struct pair){xstrdup(key), xstrdup(value)};
+}
+
+static int compare_pairs(const void *a, const void *b)
+{
+	return strcmp(((const struct pair *)a)->key, ((const struct pair *)b)->key);
+}
+
 struct labels *labels_copy(const struct labels *labels)
 {
 	struct labels *copy = labels_new();
 
 	for (size_t i = 0; i < labels->count; i++)
-		labels_set(copy, labels->items[i].key, labels->items[i].value);
+		append(copy, labels->items[i].key, labels->items[i].value);
 	return copy;
 }
 
@@ -189,13 +201,16 @@ int label_value_check(const char *value, struct err *err)
 int label_derived_value_check(const char *value, struct err *err)
 {
 	size_t len = strlen(value);
+	cleanup_json json_t *utf8 = NULL;
 
 	if (len > LABEL_DERIVED_VALUE_MAX)
 		return err_set(err, 0, "derived label value of %zu bytes: at most %d are allowed",
 			len, LABEL_DERIVED_VALUE_MAX);
-	for (; *value; value++)
-		if ((unsigned char)*value < 0x20 || *value == 0x7f)
-			return err_set(err, 0, "derived label value: control character");
+	utf8 = json_string(value);
+	if (!utf8)
+		return err_set(err, 0, "derived label value: not UTF-8");
+	if (!json_text_printable(value))
+		return err_set(err, 0, "derived label value: control character");
 	return 0;
 }
 
@@ -204,9 +219,24 @@ json_t *labels_to_json(const struct labels *labels)
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < labels->count; i++)
-		json_object_set_new(
-			object, labels->items[i].key, json_string(labels->items[i].value));
+		json_put_text(object, labels->items[i].key, labels->items[i].value);
 	return object;
+}
+
+static int add_from_json(
+	struct labels *labels, const char *key, const json_t *value, struct err *err)
+{
+	const char *text = json_string_value(value);
+
+	if (label_key_check(key, err) < 0)
+		return -1;
+	if (!text || strlen(text) != json_string_length(value))
+		return err_set(err, 0, "label \"%.64s\": must be text", key);
+	if ((label_key_reserved(key) ? label_derived_value_check(text, err)
+				     : label_value_check(text, err)) < 0)
+		return err_wrap(err, "label \"%.64s\"", key);
+	append(labels, key, text);
+	return 0;
 }
 
 struct labels *labels_from_json(const json_t *json, struct err *err)
@@ -216,22 +246,14 @@ struct labels *labels_from_json(const json_t *json, struct err *err)
 	json_t *value;
 
 	if (!json_is_object(json)) {
-		err_set(err, 0, "labels: not an object");
+		err_set(err, 0, "labels: must be an object");
 		return NULL;
 	}
-	json_object_foreach ((json_t *)json, key, value) {
-		const char *text = json_string_value(value);
-
-		if (!text || strlen(text) != json_string_length(value)) {
-			err_set(err, 0, "label \"%.64s\": not a string", key);
+	json_object_foreach ((json_t *)json, key, value)
+		if (add_from_json(labels, key, value, err) < 0)
 			return NULL;
-		}
-		if (label_key_check(key, err) < 0)
-			return NULL;
-		if ((label_key_reserved(key) ? label_derived_value_check(text, err)
-					     : label_value_check(text, err)) < 0)
-			return NULL;
-		labels_set(labels, key, text);
-	}
+	/* sorted once: setting one by one is quadratic where a hostile record has them in the worst order */
+	if (labels->count)
+		qsort(labels->items, labels->count, sizeof(*labels->items), compare_pairs);
 	return steal_ptr(labels);
 }

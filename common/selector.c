@@ -83,7 +83,9 @@ static void make_id(const char *canonical, char id[SELECTOR_ID_LEN + 1])
 {
 	unsigned char digest[EVP_MAX_MD_SIZE] = {0};
 
-	EVP_Digest(canonical, strlen(canonical), digest, NULL, EVP_sha256(), NULL);
+	/* without SHA-256 every selector would have the same name in the kernel */
+	if (EVP_Digest(canonical, strlen(canonical), digest, NULL, EVP_sha256(), NULL) != 1)
+		abort();
 	for (size_t i = 0; i < SELECTOR_ID_LEN / 2; i++)
 		snprintf(id + 2 * i, 3, "%02x", digest[i]);
 }

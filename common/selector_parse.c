@@ -26,10 +26,19 @@ void selector_node_free(struct selector_node *node)
 	free(node);
 }
 
-static void *expected(struct parser *p, const char *what)
+static void *fail_at(const struct parser *p, const char *at, const char *what, const char *more)
 {
-	err_set(p->err, 0, "column %zu: expected %s", (size_t)(p->at - p->text) + 1, what);
+	err_set(p->err, 0, "column %zu: %s%s", (size_t)(at - p->text) + 1, what, more);
 	return NULL;
+}
+
+/* A YAML block scalar ends with a line break, which the language does not take for a blank: worth a word. */
+static void *expected(const struct parser *p, const char *what)
+{
+	cleanup_free char *text = xasprintf("expected %s", what);
+
+	return fail_at(
+		p, p->at, text, *p->at == '\n' || *p->at == '\r' ? ", found a line break" : "");
 }
 
 static void skip_blanks(struct parser *p)
@@ -116,7 +125,7 @@ static char *parse_string(struct parser *p)
 	return xstrndup(start, (size_t)(end - start));
 }
 
-static char *parse_key(struct parser *p)
+static char *parse_key(struct parser *p, const char *what)
 {
 	const char *start;
 
@@ -125,11 +134,9 @@ static char *parse_key(struct parser *p)
 	while (is_key_char(*p->at))
 		p->at++;
 	if (p->at == start)
-		return expected(p, "a label key");
-	if (p->at - start > LABEL_KEY_MAX) {
-		p->at = start;
-		return expected(p, "a label key of at most 512 characters");
-	}
+		return expected(p, what);
+	if (p->at - start > LABEL_KEY_MAX)
+		return fail_at(p, start, "label key longer than 512 characters", "");
 	return xstrndup(start, (size_t)(p->at - start));
 }
 
@@ -184,11 +191,23 @@ static bool parse_one_value(struct parser *p, struct selector_node *node)
 	return value != NULL;
 }
 
+/* What newer releases of the language have and this one does not is refused by its name. */
+static void *unknown_operator(struct parser *p)
+{
+	static const char *const later[] = {"contains", "starts", "startswith", "ends", "endswith"};
+	const char *start = p->at;
+
+	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
+		if (take_word(p, later[i]))
+			return fail_at(p, start, later[i],
+				" is not supported; expected ==, !=, in or not in");
+	return expected(p, "==, !=, in or not in after the label key");
+}
+
 /* Keywords count only here, right after a key: so keys may be called "in" or "not". */
 static bool parse_comparison(struct parser *p, struct selector_node *node)
 {
-	static const char *const later[] = {"contains", "starts", "startswith", "ends", "endswith"};
-
+	skip_blanks(p);
 	if (take(p, "=="))
 		node->op = SEL_EQ;
 	else if (take(p, "!="))
@@ -197,14 +216,8 @@ static bool parse_comparison(struct parser *p, struct selector_node *node)
 		node->op = SEL_NOT_IN;
 	else if (take_word(p, "in"))
 		node->op = SEL_IN;
-	else {
-		for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
-			if (take_word(p, later[i]))
-				return expected(p,
-					"==, !=, in or not in (contains, starts with and ends with "
-					"are not supported yet)");
-		return expected(p, "==, !=, in or not in after the label key");
-	}
+	else
+		return unknown_operator(p);
 	return node->op == SEL_EQ || node->op == SEL_NE ? parse_one_value(p, node)
 							: parse_set(p, node);
 }
@@ -213,7 +226,7 @@ static struct selector_node *parse_has(struct parser *p)
 {
 	CLEANUP(selector_node) struct selector_node *node = new_node(SEL_HAS);
 
-	node->key = parse_key(p);
+	node->key = parse_key(p, "a label key");
 	if (!node->key)
 		return NULL;
 	if (!take(p, ")"))
@@ -226,7 +239,7 @@ static struct selector_node *parse_parentheses(struct parser *p)
 	CLEANUP(selector_node) struct selector_node *node = NULL;
 
 	if (++p->depth > SELECTOR_DEPTH_MAX)
-		return expected(p, "at most 100 nested parentheses");
+		return fail_at(p, p->at - 1, "more than 100 nested parentheses", "");
 	node = parse_or(p);
 	if (!node)
 		return NULL;
@@ -250,18 +263,35 @@ static struct selector_node *parse_primary(struct parser *p)
 	if (take(p, "has("))
 		return parse_has(p);
 	if (take(p, "global("))
-		return expected(p, "something other than global(), which is not supported yet");
+		return fail_at(p, p->at - strlen("global("), "global() is not supported",
+			"; expected a label key, has(KEY), all() or \"(\"");
 	node = new_node(SEL_EQ);
-	node->key = parse_key(p);
+	node->key = parse_key(p, "a label key, has(KEY), all() or \"(\"");
 	if (!node->key || !parse_comparison(p, node))
 		return NULL;
 	return steal_ptr(node);
 }
 
+/* Takes over operand. "!(!x)" is x, so that what is printed reads back as the same tree. */
+static struct selector_node *negated(struct selector_node *operand)
+{
+	struct selector_node *node;
+
+	if (operand->op == SEL_NOT) {
+		node = operand->children[0];
+		operand->child_count = 0;
+		selector_node_free(operand);
+		return node;
+	}
+	node = new_node(SEL_NOT);
+	add_child(node, operand);
+	return node;
+}
+
 /* Runs of "!" are counted, not nested: they cost no depth and an even number is none. */
 static struct selector_node *parse_not(struct parser *p)
 {
-	struct selector_node *operand, *node;
+	struct selector_node *operand;
 	bool negate = false;
 
 	for (;;) {
@@ -272,11 +302,7 @@ static struct selector_node *parse_not(struct parser *p)
 		negate = !negate;
 	}
 	operand = parse_primary(p);
-	if (!operand || !negate)
-		return operand;
-	node = new_node(SEL_NOT);
-	add_child(node, operand);
-	return node;
+	return operand && negate ? negated(operand) : operand;
 }
 
 static struct selector_node *parse_chain(struct parser *p, enum selector_op op, const char *token,
