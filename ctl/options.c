@@ -186,9 +186,8 @@ void options_print_help(const struct command *commands, FILE *out)
 	      "Writes policies, network isolation and labels to the store, and shows what is there.\n\n",
 		out);
 	for (const struct command *c = commands; c->name; c++) {
-		cleanup_free char *left = xasprintf("  %s %s", c->name, c->usage);
-
-		fprintf(out, "%s\n        %s\n", left, c->purpose);
+		fprintf(out, "  %s%s%s\n        %s\n", c->name, *c->usage ? " " : "", c->usage,
+			c->purpose);
 	}
 	fputs("\nOptions may stand before or after the verb; '" PROGRAM
 	      " VERB --help' lists a verb's.\n"

@@ -90,6 +90,7 @@ json_t *schema_object(struct walk *walk, const struct doc_node *node, const void
 	if (node->kind != DOC_MAPPING)
 		return walk_refuse(walk, node, "%s must be a mapping, not %s", schema->what,
 			doc_kind_name(node));
+	check_required(walk, schema, node);
 	object = json_object();
 	for (size_t i = 0; i < node->count; i++) {
 		const struct doc_node *key = node->keys[i];
@@ -106,7 +107,6 @@ json_t *schema_object(struct walk *walk, const struct doc_node *node, const void
 		if (first && !*first)
 			*first = key;
 	}
-	check_required(walk, schema, node);
 	if (schema->check)
 		schema->check(walk, node, object);
 	return object;

@@ -171,7 +171,19 @@ void view_node(struct view *view, const struct node *node, long long now)
 
 /* --- policies ---------------------------------------------------------------------------------------- */
 
-/* The v1 object that apply would take: the record's spec is the form's. */
+/* The record's spec is the form's, but for rule lists that are there only because a record has them. */
+static json_t *spec_object(const json_t *record)
+{
+	static const char *const lists[] = {"ingress", "egress"};
+	json_t *spec = json_copy(json_object_get(record, "spec"));
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		if (!json_array_size(json_object_get(spec, lists[i])))
+			json_object_del(spec, lists[i]);
+	return spec;
+}
+
+/* The v1 object that apply takes. */
 static json_t *policy_object(const json_t *record)
 {
 	json_t *metadata = json_pack("{s:O}", "name", json_object_get(record, "name"));
@@ -179,8 +191,8 @@ static json_t *policy_object(const json_t *record)
 
 	if (annotations)
 		json_object_set(metadata, "annotations", annotations);
-	return json_pack("{s:s, s:s, s:o, s:O}", "apiVersion", "v1", "kind", "policy", "metadata",
-		metadata, "spec", json_object_get(record, "spec"));
+	return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "v1", "kind", "policy", "metadata",
+		metadata, "spec", spec_object(record));
 }
 
 static void format_order(const struct policy *policy, char text[32])

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Policy files from any bytes. What is accepted must be a record that the enforcer takes, and what `get -o yaml` prints
+ * of it must be accepted again as the same record; what is refused must say why.
+ */
+#include "common/policy.h"
+#include "common/strbuf.h"
+#include "ctl/input.h"
+#include "ctl/output.h"
+#include "ctl/view.h"
+
+#include <stdint.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define must(condition)           \
+	do {                      \
+		if (!(condition)) \
+			abort();  \
+	} while (0)
+
+/* The policies as a YAML list, the way get prints them. */
+static char *print_all(const struct input *input)
+{
+	struct view view cleanup_view = {0};
+	struct err err = {0};
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	must(out);
+	view_init(&view, VIEW_POLICIES, OUTPUT_YAML);
+	for (size_t i = 0; i < input->count; i++)
+		view_policy(&view, input->items[i].record, NULL, NULL);
+	must(!view_print(&view, out, &err));
+	fclose(out);
+	return text;
+}
+
+static void check_accepted(const struct input *input)
+{
+	cleanup_free char *text = print_all(input);
+	struct input again cleanup_input = {0};
+	struct diag diag cleanup_diag = {0};
+
+	for (size_t i = 0; i < input->count; i++) {
+		CLEANUP(policy)
+		struct policy *policy = policy_from_json(input->items[i].record, NULL);
+
+		must(policy && !strcmp(policy->name, input->items[i].name));
+	}
+	input_add_text(&again, text, strlen(text), "again", POLICY_WHOLE, &diag);
+	must(!diag.count && again.count == input->count);
+	for (size_t i = 0; i < input->count; i++)
+		must(json_equal(again.items[i].record, input->items[i].record));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input input cleanup_input = {0};
+	struct diag diag cleanup_diag = {0};
+
+	input_add_text(&input, (const char *)data, size, "f", POLICY_WHOLE, &diag);
+	if (!diag.count)
+		check_accepted(&input);
+	else
+		must(diag.entries[0] && *diag.entries[0]);
+	return 0;
+}
