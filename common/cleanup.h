@@ -57,6 +57,15 @@ static inline void cleanup_jsonp(json_t **j)
 		stolen_;                     \
 	})
 
+/* The same for a descriptor. */
+static inline int steal_fd(int *fd)
+{
+	int stolen = *fd;
+
+	*fd = -1;
+	return stolen;
+}
+
 #define must_check        __attribute__((warn_unused_result))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 

@@ -8,7 +8,7 @@
 #include <getopt.h>
 #include <string.h>
 
-enum { OPTIONS_MAX = 64, SECRET_MAX = 4096, HELP_COLUMN = 36 };
+enum { OPTIONS_MAX = 64, SECRET_MAX = 4096, WHAT_MAX = ERR_TEXT_MAX + 256, HELP_COLUMN = 36 };
 enum { OPT_HELP = 1, OPT_VERSION, OPT_FIRST = 256 };
 
 /* All tables in one row, with getopt's view of them. */
@@ -52,25 +52,43 @@ static void list_add(struct config_list *list, const char *text, size_t len)
 	list->items[list->count++] = xstrndup(text, len);
 }
 
+/* "a, b,,c" is three items: blanks round the commas and empty items do not count. */
 static void list_add_commas(struct config_list *list, const char *text)
 {
 	while (*text) {
-		size_t len = strcspn(text, ",");
+		size_t len, skip;
 
+		text += strspn(text, " \t,");
+		len = skip = strcspn(text, ",");
+		while (len && strchr(" \t", text[len - 1]))
+			len--;
 		if (len)
 			list_add(list, text, len);
-		text += len + (text[len] == ',');
+		text += skip;
 	}
+}
+
+/* Decimal or 0x; not what strtol() has beside: blanks, "+", octal. */
+static bool parse_number(const char *text, long *number)
+{
+	const char *digits = text + (*text == '-');
+	bool hex = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
+	size_t len;
+
+	digits += hex ? 2 : 0;
+	len = strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
+	if (!len || digits[len])
+		return false;
+	errno = 0;
+	*number = strtol(text, NULL, hex ? 16 : 10);
+	return errno == 0;
 }
 
 static int set_number(const struct config_option *o, const char *value, struct err *err)
 {
-	char *end = NULL;
 	long number;
 
-	errno = 0;
-	number = strtol(value, &end, 0);
-	if (!*value || *end || errno || number < o->min || number > o->max)
+	if (!parse_number(value, &number) || number < o->min || number > o->max)
 		return err_set(err, 0, "\"%s\" is not a number in %ld..%ld", value, o->min, o->max);
 	*(long *)o->target = number;
 	return 0;
@@ -125,41 +143,50 @@ static int read_secret(const char *path, char *value, struct err *err)
 
 	if (!file)
 		return err_set(err, errno, "open %s", path);
-	if (!fgets(value, SECRET_MAX, file))
-		return err_set(err, ferror(file) ? errno : 0, "read %s: no first line", path);
+	if (!fgets(value, SECRET_MAX, file) && ferror(file))
+		return err_set(err, errno, "read %s", path);
+	/* half a secret must not be tried as if it were the whole one */
+	if (strlen(value) == SECRET_MAX - 1 && value[SECRET_MAX - 2] != '\n')
+		return err_set(err, 0, "read %s: first line is longer than %d characters", path,
+			SECRET_MAX - 2);
 	value[strcspn(value, "\r\n")] = '\0';
-	return 0;
+	return *value ? 0 : err_set(err, 0, "read %s: first line is empty", path);
 }
 
-/* The value in NAME, or for a secret in the file that NAME_FILE names; NULL when neither is set. */
-static int environment_value(
-	const struct config_option *o, char *buf, const char **value, struct err *err)
+/* NULL also for "": compose sets a variable that nobody filled in to that. */
+static const char *environment(const char *name)
 {
-	cleanup_free char *file_name = o->secret ? xasprintf("%s_FILE", o->env) : NULL;
-	const char *path = file_name ? getenv(file_name) : NULL;
+	const char *value = getenv(name);
 
-	*value = getenv(o->env);
-	if ((*value && **value) || !path || !*path)
+	return value && *value ? value : NULL;
+}
+
+/* A secret's file, named by NAME_FILE. */
+static int apply_secret_file(const struct config_option *o, bool *applied, struct err *err)
+{
+	cleanup_free char *name = xasprintf("%s_FILE", o->env);
+	const char *path = environment(name);
+	char value[SECRET_MAX] = "";
+	int failed;
+
+	if (!path)
 		return 0;
-	if (read_secret(path, buf, err) < 0)
-		return err_wrap(err, "%s", file_name);
-	*value = buf;
-	return 0;
+	*applied = true;
+	failed = read_secret(path, value, err) < 0 || set_value(o, value, err) < 0;
+	explicit_bzero(value, sizeof(value));
+	return failed ? err_wrap(err, "%s", name) : 0;
 }
 
 static int apply_environment(const struct config_option *o, bool *applied, struct err *err)
 {
-	char buf[SECRET_MAX];
-	const char *value = NULL;
+	const char *value;
 
 	*applied = false;
 	if (!o->env || o->kind == CONFIG_FLAG)
 		return 0;
-	if (environment_value(o, buf, &value, err) < 0)
-		return -1;
-	/* compose sets a variable that nobody filled in to "": that is the same as not set */
-	if (!value || !*value)
-		return 0;
+	value = environment(o->env);
+	if (!value)
+		return o->secret ? apply_secret_file(o, applied, err) : 0;
 	*applied = true;
 	return set_value(o, value, err) < 0 ? err_wrap(err, "%s", o->env) : 0;
 }
@@ -168,7 +195,7 @@ static int apply_sources(const struct flat *flat, struct err *err)
 {
 	for (size_t i = 0; i < flat->count; i++) {
 		const struct config_option *o = flat->options[i];
-		bool applied;
+		bool applied = false;
 
 		if (flat->given[i])
 			continue;
@@ -182,18 +209,24 @@ static int apply_sources(const struct flat *flat, struct err *err)
 
 /* --- help -------------------------------------------------------------------------------------- */
 
+/* What the flag does in the right column; under it, where else it is read from. */
 static void print_option(const struct config_option *o, FILE *out)
 {
 	cleanup_free char *left =
 		xasprintf("  --%s%s%s", o->flag, o->value ? " " : "", o->value ? o->value : "");
 
-	fprintf(out, "%-*s%s%s", HELP_COLUMN, left, strlen(left) >= HELP_COLUMN ? "  " : "",
-		o->help);
-	if (o->fallback)
-		fprintf(out, " (default: %s)", o->fallback);
+	/* a flag that is wider than its column has the line to itself */
+	fprintf(out, "%-*s%s%*s%s\n", HELP_COLUMN, left, strlen(left) < HELP_COLUMN ? "" : "\n",
+		strlen(left) < HELP_COLUMN ? 0 : HELP_COLUMN, "", o->help);
+	if (o->env || o->fallback)
+		fprintf(out, "%*s[", HELP_COLUMN, "");
 	if (o->env)
-		fprintf(out, " [%s%s]", o->env, o->secret ? ", or _FILE" : "");
-	fputc('\n', out);
+		fprintf(out, "%s%s%s%s", o->env, o->secret ? " or " : "", o->secret ? o->env : "",
+			o->secret ? "_FILE" : "");
+	if (o->fallback)
+		fprintf(out, "%sdefault: %s", o->env ? "; " : "", o->fallback);
+	if (o->env || o->fallback)
+		fputs("]\n", out);
 }
 
 void config_print_help(const struct config_program *program, FILE *out)
@@ -218,39 +251,73 @@ static enum config_outcome usage_error(const struct config_program *program, con
 
 /* --- parsing ----------------------------------------------------------------------------------- */
 
+/* The flag without its value, which may be a secret. */
+static enum config_outcome flag_error(
+	const struct config_program *program, const char *arg, const char *what)
+{
+	char text[WHAT_MAX];
+
+	snprintf(text, sizeof(text), "%.*s%s", (int)strcspn(arg, "="), arg, what);
+	return usage_error(program, text);
+}
+
+/* getopt_long() also takes "--re" for --redis: what is short today is ambiguous with the next flag. */
+static bool is_abbreviation(const struct flat *flat, const char *arg, int option)
+{
+	for (const struct option *o = flat->getopt; o->name; o++)
+		if (o->val == option)
+			return strlen(o->name) != strcspn(arg + 2, "=");
+	return false;
+}
+
+static enum config_outcome take_flag(
+	const struct config_program *program, struct flat *flat, const char *arg, int option)
+{
+	size_t i = (size_t)(option - OPT_FIRST);
+	struct err err = {0};
+
+	if (option == '?' && optopt)
+		return flag_error(program, arg,
+			strncmp(arg, "--", 2) ? " is not a known flag" : " takes no value");
+	if (option == '?' || (option != ':' && is_abbreviation(flat, arg, option)))
+		return flag_error(program, arg, " is not a known flag");
+	if (option == ':')
+		return flag_error(program, arg,
+			is_abbreviation(flat, arg, optopt) ? " is not a known flag"
+							   : " needs a value");
+	if (option == OPT_HELP) {
+		config_print_help(program, stdout);
+		return CONFIG_EXIT_OK;
+	}
+	if (option == OPT_VERSION) {
+		printf("%s %s\n", program->name, BULKHEAD_VERSION);
+		return CONFIG_EXIT_OK;
+	}
+	flat->given[i] = true;
+	if (set_value(flat->options[i], optarg, &err) < 0) {
+		err_wrap(&err, "");
+		return flag_error(program, arg, err.text);
+	}
+	return CONFIG_RUN;
+}
+
 static enum config_outcome parse_flags(
 	const struct config_program *program, int argc, char **argv, struct flat *flat)
 {
-	struct err err = {0};
-	char what[ERR_TEXT_MAX + 64];
-	int c;
+	enum config_outcome outcome = CONFIG_RUN;
 
 	optind = 0; /* glibc: start over, whoever parsed before */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:", flat->getopt, NULL)) != -1) {
-		size_t i = (size_t)(c - OPT_FIRST);
+	while (outcome == CONFIG_RUN) {
+		/* "+" leaves the order alone, so the next argument is known before getopt takes it */
+		const char *arg = argv[optind ? optind : 1];
+		int option = getopt_long(argc, argv, "+:", flat->getopt, NULL);
 
-		if (c == OPT_HELP) {
-			config_print_help(program, stdout);
-			return CONFIG_EXIT_OK;
-		}
-		if (c == OPT_VERSION) {
-			printf("%s %s\n", program->name, BULKHEAD_VERSION);
-			return CONFIG_EXIT_OK;
-		}
-		if (c < OPT_FIRST) {
-			snprintf(what, sizeof(what), "%s %s", argv[optind - 1],
-				c == ':' ? "needs a value"
-					 : "is not a known flag, or takes no value");
-			return usage_error(program, what);
-		}
-		if (set_value(flat->options[i], optarg, &err) < 0) {
-			snprintf(what, sizeof(what), "--%s: %s", flat->options[i]->flag, err.text);
-			return usage_error(program, what);
-		}
-		flat->given[i] = true;
+		if (option == -1)
+			break;
+		outcome = take_flag(program, flat, arg, option);
 	}
-	return CONFIG_RUN;
+	return outcome;
 }
 
 enum config_outcome config_parse(

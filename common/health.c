@@ -110,7 +110,7 @@ static const struct {
 struct health *health_new(struct event_base *base, const char *listen_on,
 	const struct health_ops *ops, void *arg, struct err *err)
 {
-	struct listen_address address;
+	struct listen_address address = {0};
 	struct health *health;
 
 	if (!strcmp(listen_on, "none")) {
@@ -182,9 +182,7 @@ static int probe_connect(const struct listen_address *address, struct err *err)
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 		if (connect(fd, found->ai_addr, found->ai_addrlen) == 0) {
 			freeaddrinfo(found);
-			rc = fd;
-			fd = -1;
-			return rc;
+			return steal_fd(&fd);
 		}
 	}
 	rc = errno;
@@ -212,7 +210,7 @@ static ssize_t read_answer(int fd, char *buf, size_t size)
 int health_probe(const char *listen_on, const char *path, struct err *err)
 {
 	cleanup_free char *request = xasprintf("GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", path);
-	struct listen_address address;
+	struct listen_address address = {0};
 	char answer[4096];
 	const char *body;
 	cleanup_close int fd = -1;

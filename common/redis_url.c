@@ -175,12 +175,12 @@ void redis_url_clear(struct redis_url *url)
 	*url = (struct redis_url){0};
 }
 
-int redis_url_check(const char *text, struct err *err)
+int redis_url_check(const char *url, struct err *err)
 {
-	struct redis_url url;
+	struct redis_url parsed;
 
-	if (redis_url_parse(text, &url, err) < 0)
+	if (redis_url_parse(url, &parsed, err) < 0)
 		return -1;
-	redis_url_clear(&url);
+	redis_url_clear(&parsed);
 	return 0;
 }

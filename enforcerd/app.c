@@ -194,7 +194,7 @@ static void commit_failed(struct app *app, const struct err *err)
 	const struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
 
 	app->report.commit_failures++;
-	if (strcmp(app->report.last_error, err->text))
+	if (strcmp(app->report.last_error, err->text) != 0)
 		log_error("kernel", "%s; what was in force stays; will retry", err->text);
 	snprintf(app->report.last_error, sizeof(app->report.last_error), "%s", err->text);
 	evtimer_add(app->retry_timer, &delay);
@@ -294,7 +294,7 @@ static void on_stream_state(enum store_state state, const char *reason, void *ar
 {
 	struct stream *stream = arg;
 
-	if (state == STORE_REFUSED && strcmp(stream->trouble, reason))
+	if (state == STORE_REFUSED && strcmp(stream->trouble, reason) != 0)
 		log_error("store", "stream %s: %s; what is in force stays", stream->name, reason);
 	if (!stream->refused)
 		snprintf(stream->trouble, sizeof(stream->trouble), "%s", reason);
@@ -501,12 +501,13 @@ void app_free(struct app *app)
 	if (!app)
 		return;
 	health_free(app->health);
+	/* connections first: they answer what is outstanding, and readers are among those who asked */
+	redis_free(app->commands);
+	redis_free(app->pubsub);
 	for (size_t i = 0; i < STREAM_COUNT; i++) {
 		store_reader_free(app->streams[i].reader);
 		free(app->streams[i].name);
 	}
-	redis_free(app->commands);
-	redis_free(app->pubsub);
 	bridges_free(app->bridges);
 	kernel_close(app->kernel);
 	world_free(app->world);

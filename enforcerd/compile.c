@@ -309,14 +309,14 @@ static void expand_ports(
 	struct unit *u, struct rule_list *rules, enum flow_side side, const struct port_list *list)
 {
 	struct rule_list expanded = {0};
-	cleanup_free uint16_t *singles = NULL;
-	size_t single_count = 0;
+	bool singles = false;
 
 	if (!list->count)
 		return;
-	singles = single_ports(list, &single_count);
+	for (size_t i = 0; i < list->count; i++)
+		singles |= list->items[i].first == list->items[i].last;
 	for (size_t r = 0; r < rules->count; r++) {
-		if (single_count)
+		if (singles)
 			match_singles(u, rule_append_copy(&expanded, &rules->items[r]), side, list,
 				false);
 		for (size_t i = 0; i < list->count; i++)

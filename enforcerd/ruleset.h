@@ -54,11 +54,11 @@ void ruleset_chain_drop(struct ruleset *rs, const char *name);
 
 /* chain: for maps, the chain to jump to; NULL for sets. comment: NULL or shown by nft. A put of an equal element is no
  * change; a put with another chain is a replacement (delete + add in one batch). */
-void ruleset_put(struct ruleset *rs, const char *set, const struct elem_key *key, const char *chain,
-	const char *comment);
-void ruleset_del(struct ruleset *rs, const char *set, const struct elem_key *key);
-bool ruleset_has(const struct ruleset *rs, const char *set, const struct elem_key *key);
-size_t ruleset_set_size(const struct ruleset *rs, const char *set); /* wanted elements */
+void ruleset_put(struct ruleset *rs, const char *name, const struct elem_key *key,
+	const char *chain, const char *comment);
+void ruleset_del(struct ruleset *rs, const char *name, const struct elem_key *key);
+bool ruleset_has(const struct ruleset *rs, const char *name, const struct elem_key *key);
+size_t ruleset_set_size(const struct ruleset *rs, const char *name); /* wanted elements */
 bool ruleset_chain_exists(const struct ruleset *rs, const char *name);
 
 bool ruleset_dirty(const struct ruleset *rs);
