@@ -6,9 +6,10 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <string.h>
 
-enum { OPTIONS_MAX = 64, SECRET_MAX = 4096, WHAT_MAX = ERR_TEXT_MAX + 256, HELP_COLUMN = 36 };
+enum { OPTIONS_MAX = 64, SECRET_MAX = 4096, HELP_COLUMN = 36 };
 enum { OPT_HELP = 1, OPT_VERSION, OPT_FIRST = 256 };
 
 /* All tables in one row, with getopt's view of them. */
@@ -242,24 +243,21 @@ void config_print_help(const struct config_program *program, FILE *out)
 	fputs("\nA flag goes before its environment variable, that before the default.\n", out);
 }
 
-static enum config_outcome usage_error(const struct config_program *program, const char *what)
+static enum config_outcome printf_like(2, 3)
+	usage_error(const struct config_program *program, const char *fmt, ...)
 {
-	fprintf(stderr, "%s: %s\nUsage: %s %s\nTry '%s --help'.\n", program->name, what,
-		program->name, program->synopsis, program->name);
+	va_list args;
+
+	fprintf(stderr, "%s: ", program->name);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fprintf(stderr, "\nUsage: %s %s\nTry '%s --help'.\n", program->name, program->synopsis,
+		program->name);
 	return CONFIG_EXIT_USAGE;
 }
 
 /* --- parsing ----------------------------------------------------------------------------------- */
-
-/* The flag without its value, which may be a secret. */
-static enum config_outcome flag_error(
-	const struct config_program *program, const char *arg, const char *what)
-{
-	char text[WHAT_MAX];
-
-	snprintf(text, sizeof(text), "%.*s%s", (int)strcspn(arg, "="), arg, what);
-	return usage_error(program, text);
-}
 
 /* getopt_long() also takes "--re" for --redis: what is short today is ambiguous with the next flag. */
 static bool is_abbreviation(const struct flat *flat, const char *arg, int option)
@@ -267,24 +265,31 @@ static bool is_abbreviation(const struct flat *flat, const char *arg, int option
 	for (const struct option *o = flat->getopt; o->name; o++)
 		if (o->val == option)
 			return strlen(o->name) != strcspn(arg + 2, "=");
-	return false;
+	return true;
+}
+
+/* What is wrong with an argument for which getopt_long() returned this option, or NULL. */
+static const char *flag_problem(const struct flat *flat, const char *arg, int option)
+{
+	int meant = option == '?' || option == ':' ? optopt : option;
+
+	if (strncmp(arg, "--", 2) != 0 || !meant || is_abbreviation(flat, arg, meant))
+		return "is not a known flag";
+	if (option == ':')
+		return "needs a value";
+	return option == '?' ? "takes no value" : NULL;
 }
 
 static enum config_outcome take_flag(
 	const struct config_program *program, struct flat *flat, const char *arg, int option)
 {
-	size_t i = (size_t)(option - OPT_FIRST);
+	const char *problem = flag_problem(flat, arg, option);
+	int arg_len = (int)strcspn(arg, "="); /* what follows may be a secret */
 	struct err err = {0};
+	size_t i;
 
-	if (option == '?' && optopt)
-		return flag_error(program, arg,
-			strncmp(arg, "--", 2) ? " is not a known flag" : " takes no value");
-	if (option == '?' || (option != ':' && is_abbreviation(flat, arg, option)))
-		return flag_error(program, arg, " is not a known flag");
-	if (option == ':')
-		return flag_error(program, arg,
-			is_abbreviation(flat, arg, optopt) ? " is not a known flag"
-							   : " needs a value");
+	if (problem)
+		return usage_error(program, "%.*s %s", arg_len, arg, problem);
 	if (option == OPT_HELP) {
 		config_print_help(program, stdout);
 		return CONFIG_EXIT_OK;
@@ -293,11 +298,10 @@ static enum config_outcome take_flag(
 		printf("%s %s\n", program->name, BULKHEAD_VERSION);
 		return CONFIG_EXIT_OK;
 	}
+	i = (size_t)(option - OPT_FIRST);
 	flat->given[i] = true;
-	if (set_value(flat->options[i], optarg, &err) < 0) {
-		err_wrap(&err, "");
-		return flag_error(program, arg, err.text);
-	}
+	if (set_value(flat->options[i], optarg, &err) < 0)
+		return usage_error(program, "%.*s: %s", arg_len, arg, err.text);
 	return CONFIG_RUN;
 }
 
@@ -331,15 +335,12 @@ enum config_outcome config_parse(
 	outcome = parse_flags(program, argc, argv, &flat);
 	if (outcome != CONFIG_RUN)
 		return outcome;
-	if (!rest && optind < argc) {
-		cleanup_free char *what = xasprintf("unexpected operand \"%s\"", argv[optind]);
-
-		return usage_error(program, what);
-	}
+	if (!rest && optind < argc)
+		return usage_error(program, "unexpected operand \"%s\"", argv[optind]);
 	if (rest)
 		*rest = optind;
 	if (apply_sources(&flat, &err) < 0)
-		return usage_error(program, err.text);
+		return usage_error(program, "%s", err.text);
 	return CONFIG_RUN;
 }
 
