@@ -277,7 +277,10 @@ class Engine:
         self.process.stop()
 
     def kill(self) -> None:
+        """SIGKILL, and until the containerd that dockerd started has followed it."""
+        containerd = int((self.directory / "exec/containerd/containerd.pid").read_text())
         self.process.kill()
+        wait_until(lambda: not pathlib.Path(f"/proc/{containerd}").exists(), 20, "containerd has ended")
 
     def restart(self) -> None:
         self.stop()

@@ -86,8 +86,10 @@ static int bound(int type, uint16_t port)
 	if (fd < 0)
 		return die("socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (has_six)
+	if (has_six) {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	}
 	if (bind(fd, has_six ? (struct sockaddr *)&six : (struct sockaddr *)&four,
 		    has_six ? sizeof(six) : sizeof(four)) < 0)
 		return die("bind");
@@ -97,12 +99,23 @@ static int bound(int type, uint16_t port)
 static void echo_datagram(int fd)
 {
 	struct sockaddr_storage from;
-	socklen_t len = sizeof(from);
-	char data[BUFFER];
-	ssize_t n = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&from, &len);
+	char data[BUFFER], control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	struct iovec bytes = {.iov_base = data, .iov_len = sizeof(data)};
+	struct msghdr message = {.msg_name = &from,
+		.msg_namelen = sizeof(from),
+		.msg_iov = &bytes,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(fd, &message, 0);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
 
+	/* the answer comes from the address that was asked, by whatever interface routing says */
+	if (c && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+		((struct in6_pktinfo *)CMSG_DATA(c))->ipi6_ifindex = 0;
+	bytes.iov_len = n > 0 ? (size_t)n : 0;
 	/* a refused reply (ICMP error, policy) is the client's loss, not ours */
-	if (n > 0 && sendto(fd, data, (size_t)n, MSG_NOSIGNAL, (struct sockaddr *)&from, len) < 0)
+	if (n > 0 && sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
 		return;
 }
 
