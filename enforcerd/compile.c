@@ -7,7 +7,14 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-enum { PROTO_ICMP = 1, PROTO_ICMPV6 = 58, GROUP_NAME_PART = 20, HASH_DIGITS = 12 };
+enum {
+	PROTO_ICMP = 1,
+	PROTO_ICMPV6 = 58,
+	GROUP_NAME_PART = 20,
+	HASH_DIGITS = 12,
+	EXPANDED_MAX = 4096, /* kernel rules from one policy rule: port lists multiply */
+	POLICY_EXPANDED_MAX = 16384
+};
 
 /* What one policy rule is being turned into, for one family (0: both at once). */
 struct unit {
@@ -17,6 +24,7 @@ struct unit {
 	size_t index;
 	uint8_t family;
 	struct rule_list *out;
+	size_t before; /* rules of other policies in out */
 	struct needed_list *needed;
 	struct err *err;
 };
@@ -243,15 +251,21 @@ static void match_icmp(struct rule *rule, const struct icmp_match *icmp, bool ne
 	match->last = icmp->code < 0 ? ICMP_ANY_CODE : (uint16_t)icmp->code;
 }
 
-static void match_protocol(struct unit *u, struct rule *rule)
+/* False where a type is asked for of a protocol that has none: no packet is both, while conntrack keeps ports in that place. */
+static bool match_protocol(struct unit *u, struct rule *rule)
 {
 	const struct policy_rule *in = u->in;
 	int protocol = in->protocol;
 	struct match *match;
 
-	/* a type alone still means ICMP, as the kernel's own icmp match does */
-	if (!protocol && (in->icmp.type >= 0 || in->not_icmp.type >= 0))
-		protocol = u->family == 4 ? PROTO_ICMP : PROTO_ICMPV6;
+	if (in->icmp.type >= 0 || in->not_icmp.type >= 0) {
+		int icmp = u->family == 4 ? PROTO_ICMP : PROTO_ICMPV6;
+
+		if (protocol && protocol != icmp)
+			return false;
+		/* a type alone still means ICMP, as the kernel's own icmp match does */
+		protocol = icmp;
+	}
 	if (protocol)
 		rule_match(rule, MATCH_CT_PROTOCOL)->value = (uint32_t)protocol;
 	if (in->not_protocol) {
@@ -261,6 +275,7 @@ static void match_protocol(struct unit *u, struct rule *rule)
 	}
 	match_icmp(rule, &in->icmp, false);
 	match_icmp(rule, &in->not_icmp, true);
+	return true;
 }
 
 /* Singles: one comparison, or one lookup where there are several. */
@@ -304,17 +319,27 @@ static void match_not_ports(
 			match_range(rule, side, &list->items[i], true);
 }
 
+static int too_much(struct unit *u, const char *what, int max)
+{
+	return err_set(u->err, 0, "policy %s %s[%zu]: more than %d %s", u->policy->name,
+		policy_direction_name(u->dir), u->index, max, what);
+}
+
 /* Any of the ports: one rule for the singles and one for each range. Replaces *rules by the alternatives. */
-static void expand_ports(
+static int expand_ports(
 	struct unit *u, struct rule_list *rules, enum flow_side side, const struct port_list *list)
 {
 	struct rule_list expanded = {0};
-	bool singles = false;
+	size_t ranges = 0;
+	bool singles;
 
 	if (!list->count)
-		return;
+		return 0;
 	for (size_t i = 0; i < list->count; i++)
-		singles |= list->items[i].first == list->items[i].last;
+		ranges += list->items[i].first != list->items[i].last;
+	singles = ranges < list->count;
+	if (rules->count * (ranges + singles) > EXPANDED_MAX)
+		return too_much(u, "kernel rules for its ports", EXPANDED_MAX);
 	for (size_t r = 0; r < rules->count; r++) {
 		if (singles)
 			match_singles(u, rule_append_copy(&expanded, &rules->items[r]), side, list,
@@ -326,6 +351,7 @@ static void expand_ports(
 	}
 	rule_list_free(rules);
 	*rules = expanded;
+	return 0;
 }
 
 /* --- verdict ----------------------------------------------------------------------------------- */
@@ -374,13 +400,20 @@ static int emit(struct unit *u, struct rule_list *rules)
 {
 	for (size_t i = 0; i < rules->count; i++) {
 		if (rules->items[i].match_count > RULE_MATCHES_MAX)
-			return err_set(u->err, 0,
-				"policy %s %s[%zu]: more than %d conditions in one rule",
-				u->policy->name, policy_direction_name(u->dir), u->index,
-				RULE_MATCHES_MAX);
+			return too_much(u, "conditions in one rule", RULE_MATCHES_MAX);
+		if (u->out->count - u->before >= POLICY_EXPANDED_MAX)
+			return too_much(u, "kernel rules for one policy", POLICY_EXPANDED_MAX);
 		set_verdict(u, rule_append_copy(u->out, &rules->items[i]));
 	}
 	return 0;
+}
+
+static int emit_ports(struct unit *u, struct rule_list *rules)
+{
+	if (expand_ports(u, rules, SIDE_SRC, &u->in->source.ports) < 0 ||
+		expand_ports(u, rules, SIDE_DST, &u->in->destination.ports) < 0)
+		return -1;
+	return emit(u, rules);
 }
 
 static int compile_unit(struct unit *u)
@@ -393,15 +426,15 @@ static int compile_unit(struct unit *u)
 	/* cheap comparisons first, lookups after them */
 	if (u->family && in->ip_version)
 		rule_match(rule, MATCH_NFPROTO)->family = u->family;
-	match_protocol(u, rule);
+	if (!match_protocol(u, rule)) {
+		rule_list_free(&rules);
+		return 0;
+	}
 	match_not_ports(u, rule, SIDE_SRC, &in->source.not_ports);
 	match_not_ports(u, rule, SIDE_DST, &in->destination.not_ports);
 	if (match_entity(u, rule, SIDE_SRC, &in->source) &&
-		match_entity(u, rule, SIDE_DST, &in->destination)) {
-		expand_ports(u, &rules, SIDE_SRC, &in->source.ports);
-		expand_ports(u, &rules, SIDE_DST, &in->destination.ports);
-		rc = emit(u, &rules);
-	}
+		match_entity(u, rule, SIDE_DST, &in->destination))
+		rc = emit_ports(u, &rules);
 	rule_list_free(&rules);
 	return rc;
 }
@@ -423,7 +456,12 @@ static int compile_rule(struct unit *u)
 int compile_policy(const struct policy *policy, enum policy_direction dir, struct rule_list *rules,
 	struct needed_list *needed, struct err *err)
 {
-	struct unit u = {.policy = policy, .dir = dir, .out = rules, .needed = needed, .err = err};
+	struct unit u = {.policy = policy,
+		.dir = dir,
+		.out = rules,
+		.before = rules->count,
+		.needed = needed,
+		.err = err};
 
 	for (u.index = 0; u.index < policy->rule_count[dir]; u.index++) {
 		u.in = &policy->rules[dir][u.index];
@@ -461,7 +499,7 @@ void compile_group_name(const struct policy *const *policies, size_t count,
 {
 	const char *prefix = dir == DIR_INGRESS ? "in" : "eg";
 	cleanup_strbuf struct strbuf names = {0};
-	char part[GROUP_NAME_PART + 1], hex[9];
+	char part[GROUP_NAME_PART + 1], hex[HASH_DIGITS + 1];
 	size_t n = 0;
 
 	if (!count) {
@@ -470,7 +508,7 @@ void compile_group_name(const struct policy *const *policies, size_t count,
 	}
 	for (size_t i = 0; i < count; i++)
 		strbuf_addf(&names, "%s\n", policies[i]->name);
-	hash_text(names.text, hex, 8);
+	hash_text(names.text, hex, HASH_DIGITS);
 	for (const char *c = policies[0]->name; *c && n < GROUP_NAME_PART; c++)
 		part[n++] = (char)(is_name_char(*c) ? *c : '_');
 	part[n] = '\0';

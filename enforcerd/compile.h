@@ -33,7 +33,7 @@ void needed_list_free(struct needed_list *list);
 /*
  * Appends the nft rules of one policy in one direction. A policy rule becomes several where lists hold ranges or where
  * IPv4 and IPv6 need different sets, none where a family's list is empty (F26 filterNets). Fails, naming policy and rule,
- * only where a rule would need more than RULE_MATCHES_MAX matches.
+ * only where a rule would need more than RULE_MATCHES_MAX matches, or a port list or a policy thousands of kernel rules.
  */
 int compile_policy(const struct policy *policy, enum policy_direction dir, struct rule_list *rules,
 	struct needed_list *needed, struct err *err) must_check;
@@ -42,7 +42,7 @@ int compile_policy(const struct policy *policy, enum policy_direction dir, struc
 int compile_group(const struct policy *const *policies, size_t count, enum policy_direction dir,
 	struct rule_list *rules, struct needed_list *needed, struct err *err) must_check;
 
-/* Name of the group's chain: "eg_"/"in_" + a readable part of the first policy's name + 8 hex digits of a hash over the
+/* Name of the group's chain: "eg_"/"in_" + a readable part of the first policy's name + 12 hex digits of a hash over the
  * names in order; "eg_none"/"in_none" for no policy. The comment lists the names. */
 void compile_group_name(const struct policy *const *policies, size_t count,
 	enum policy_direction dir, char name[NFT_NAME_MAX]);
