@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* network, label and store: what the operator says beside policies, in the same transactions. */
+#include "common/json.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "ctl/client.h"
@@ -11,12 +12,12 @@
 static int check_name(const char *what, const char *name, struct err *err)
 {
 	size_t len = strlen(name);
+	cleanup_json json_t *text = json_string(name); /* NULL: not UTF-8 */
 
 	if (!len || len > RECORD_NAME_MAX)
 		return err_set(err, 0, "a %s's name has 1 to %d characters", what, RECORD_NAME_MAX);
-	for (const char *p = name; *p; p++)
-		if (*p == '/' || *p <= ' ' || *p == 0x7f)
-			return err_set(err, 0, "\"%s\" is not the name of a %s", name, what);
+	if (!text || !json_text_printable(name) || strchr(name, '/'))
+		return err_set(err, 0, "\"%s\" is not the name of a %s", name, what);
 	return 0;
 }
 
@@ -247,7 +248,7 @@ static int set_labels(struct labelling *labelling)
 		client_warn("not among the labels given here: %s", labelling->missing.text);
 	warn_unknown_container(world, options, labelling->container);
 	printf("Container %s is labelled%s\n", labelling->container, place);
-	return status;
+	return EXIT_SUCCESS;
 }
 
 int cmd_label(const struct options *options)

@@ -161,8 +161,9 @@ static json_t *build_reports(struct redis_sync *redis, json_t *nodes, struct err
 
 	if (!head)
 		return NULL;
-	json_object_foreach (nodes, name, unused)
+	json_object_foreach (nodes, name, unused) {
 		names[count++] = name;
+	}
 	qsort(names, count, sizeof(*names), cmp_names);
 	for (size_t i = 0; i < count; i++) {
 		json_t *report = report_node(redis, names[i], head, err);

@@ -54,18 +54,29 @@ static void edit_one(struct edit *edit, const struct input_policy *policy, bool 
 	edit->done++;
 }
 
+/* The stored policies' names as a set: a lookup in the view itself is linear. */
+static json_t *existing_names(const struct store_view *view)
+{
+	json_t *names = json_object();
+
+	for (size_t i = 0; i < view->count; i++)
+		if (view->items[i].kind == KIND_POLICY)
+			json_object_set_new_nocheck(names, view->items[i].id, json_true());
+	return names;
+}
+
 static int edit_all(
 	const struct store_view *view, struct store_changes *changes, void *arg, struct err *err)
 {
 	struct edit *edit = arg;
+	cleanup_json json_t *existing = existing_names(view);
 
 	edit->done = edit->skipped = 0;
 	diag_clear(&edit->refused);
 	for (size_t i = 0; i < edit->input->count; i++) {
 		const struct input_policy *policy = &edit->input->items[i];
 
-		edit_one(edit, policy, store_view_get(view, KIND_POLICY, policy->name) != NULL,
-			changes);
+		edit_one(edit, policy, json_object_get(existing, policy->name) != NULL, changes);
 	}
 	if (edit->refused.count)
 		return err_set(err, 0, "%s: nothing was changed", edit->verb->name);

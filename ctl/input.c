@@ -14,36 +14,44 @@ struct context {
 	enum policy_need need;
 };
 
-/* Two policies of one name in one input: the later would silently win. */
-static bool is_duplicate(struct context *c, const struct doc_node *node, const char *name)
+static const struct input_policy *find_policy(const struct input *input, const char *name)
 {
-	for (size_t i = 0; i < c->input->count; i++) {
-		const struct input_policy *other = &c->input->items[i];
+	const json_t *place = json_object_get(input->index, name);
 
-		if (strcmp(other->name, name))
-			continue;
-		walk_refuse(&c->walk, node, "policy \"%s\" is already at %s:%u", name, other->file,
-			other->line);
-		return true;
-	}
-	return false;
+	return place ? &input->items[json_integer_value(place)] : NULL;
+}
+
+/* Takes over what the policy owns. */
+static void append_policy(struct input *input, struct input_policy policy)
+{
+	if (!input->index)
+		input->index = json_object();
+	json_object_set_new(input->index, policy.name, json_integer((json_int_t)input->count));
+	xgrow(input->items, input->count, input->cap);
+	input->items[input->count++] = policy;
 }
 
 static void add_policy(struct context *c, const struct doc_node *node)
 {
 	cleanup_json json_t *record = policy_from_doc(&c->walk, node, c->need);
 	const char *name = json_string_value(json_object_get(record, "name"));
+	const struct input_policy *other = name ? find_policy(c->input, name) : NULL;
 
-	if (!record || is_duplicate(c, node, name))
+	if (!name)
 		return;
-	xgrow(c->input->items, c->input->count, c->input->cap);
-	c->input->items[c->input->count++] = (struct input_policy){
-		.name = xstrdup(name),
-		.file = xstrdup(c->walk.file),
-		.line = node->line,
-		.column = node->column,
-		.record = steal_ptr(record),
-	};
+	/* Two of one name in one input: the later would silently win. */
+	if (other) {
+		walk_refuse(&c->walk, node, "policy \"%s\" is already at %s:%u", name, other->file,
+			other->line);
+		return;
+	}
+	append_policy(c->input, (struct input_policy){
+					.name = xstrdup(name),
+					.file = xstrdup(c->walk.file),
+					.line = node->line,
+					.column = node->column,
+					.record = steal_ptr(record),
+				});
 }
 
 /* "" where it is absent or not text. */
@@ -160,9 +168,7 @@ void input_add_file(struct input *input, const char *path, enum policy_need need
 	bool is_stdin = !strcmp(path, "-");
 	cleanup_file FILE *file = is_stdin ? NULL : fopen(path, "re");
 
-	if (!is_stdin && !file)
-		diag_add(diag, path, 0, 0, "%s", strerror(errno));
-	else if (read_all(is_stdin ? stdin : file, &text))
+	if ((!is_stdin && !file) || read_all(is_stdin ? stdin : file, &text))
 		diag_add(diag, path, 0, 0, "%s", strerror(errno));
 	else
 		input_add_text(input, text.text ? text.text : "", text.len, path, need, diag);
@@ -170,11 +176,8 @@ void input_add_file(struct input *input, const char *path, enum policy_need need
 
 void input_add_name(struct input *input, const char *name)
 {
-	for (size_t i = 0; i < input->count; i++)
-		if (!strcmp(input->items[i].name, name))
-			return;
-	xgrow(input->items, input->count, input->cap);
-	input->items[input->count++] = (struct input_policy){.name = xstrdup(name)};
+	if (!find_policy(input, name))
+		append_policy(input, (struct input_policy){.name = xstrdup(name)});
 }
 
 void input_clear(struct input *input)
@@ -185,5 +188,6 @@ void input_clear(struct input *input)
 		json_decref(input->items[i].record);
 	}
 	free(input->items);
+	json_decref(input->index);
 	*input = (struct input){0};
 }

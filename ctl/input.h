@@ -20,6 +20,7 @@ struct input_policy {
 struct input {
 	struct input_policy *items; /* in the order written; names are distinct */
 	size_t count, cap;
+	json_t *index; /* name -> place in items; NULL while there are none */
 };
 
 /* Reads text under the name file. Good only if nothing was added to diag. */

@@ -118,8 +118,9 @@ static const char **sorted_keys(const json_t *object)
 	const char *key;
 	size_t n = 0;
 
-	json_object_foreach ((json_t *)object, key, value)
+	json_object_foreach ((json_t *)object, key, value) {
 		keys[n++] = key;
+	}
 	qsort(keys, n, sizeof(*keys), compare_keys);
 	return keys;
 }

@@ -3,27 +3,40 @@
 
 #include "common/policy.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* --- selectors ------------------------------------------------------------------------------------- */
+
+/* N of "column N: what", or 0 where the error has no column. */
+static unsigned long column_of(const char *error)
+{
+	static const char prefix[] = "column ";
+	char *end = NULL;
+	unsigned long column;
+
+	if (strncmp(error, prefix, sizeof(prefix) - 1) != 0)
+		return 0;
+	column = strtoul(error + sizeof(prefix) - 1, &end, 10);
+	return *end == ':' ? column : 0;
+}
 
 json_t *policy_selector(struct walk *walk, const struct doc_node *node, const void *arg)
 {
 	cleanup_json json_t *text = schema_text(walk, node, arg);
 	CLEANUP(selector) struct selector *selector = NULL;
 	struct err err = {0};
-	unsigned column = 0;
+	unsigned long column;
 
 	if (!text)
 		return NULL;
 	selector = selector_parse(json_string_value(text), &err);
 	if (selector)
 		return steal_ptr(text);
-	if (!node->text_column || sscanf(err.text, "column %u:", &column) != 1)
+	column = column_of(err.text);
+	if (!node->text_column || !column)
 		return walk_refuse(walk, node, "bad selector: %s", err.text);
-	diag_add(walk->diag, walk->file, node->line, node->text_column + column - 1,
-		"bad selector:%s", strchr(err.text, ':') + 1);
+	diag_add(walk->diag, walk->file, node->line, node->text_column + (unsigned)column - 1,
+		"bad selector%s", strchr(err.text, ':'));
 	return NULL;
 }
 

@@ -150,9 +150,10 @@ static void print_bridges(FILE *out, json_t *bridges)
 	const char *name;
 	json_t *isolation;
 
-	json_object_foreach (bridges, name, isolation)
+	json_object_foreach (bridges, name, isolation) {
 		strbuf_addf(&text, "%s%s=%s", text.len ? ", " : "", name,
 			json_is_string(isolation) ? json_string_value(isolation) : "?");
+	}
 	if (text.len)
 		print_line(out, "bridges", text.text);
 }
@@ -182,9 +183,10 @@ static void print_plain_fields(FILE *out, json_t *status)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach (status, name, value)
+	json_object_foreach (status, name, value) {
 		if (json_is_string(value) && !is_special(name))
 			names[count++] = name;
+	}
 	qsort(names, count, sizeof(*names), cmp_names);
 	for (size_t i = 0; i < count; i++) {
 		cleanup_free char *title = printable(names[i]);

@@ -99,7 +99,7 @@ json_t *schema_object(struct walk *walk, const struct doc_node *node, const void
 
 		if (!field)
 			unknown_field(walk, schema, key);
-		else if (*first && strcmp((*first)->text, key->text))
+		else if (*first && strcmp((*first)->text, key->text) != 0)
 			walk_refuse(walk, key, "\"%s\" is \"%s\" of line %u again", key->text,
 				(*first)->text, (*first)->line);
 		else if (!*first)
@@ -195,20 +195,20 @@ static bool is_decimal(const char *s)
 
 json_t *schema_number(struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
 {
-	const char *text = node->text;
-	bool whole;
+	static const double whole_max =
+		9007199254740992.0; /* 2^53: as an integer still the same double */
 	double value;
 
 	if (!is_plain(walk, node, "a number"))
 		return NULL;
-	if (!is_decimal(text))
-		return walk_refuse(walk, node, "\"%s\" is not a decimal number", text);
-	whole = !strpbrk(text, ".eE") && strlen(text) <= DIGITS_MAX;
-	if (whole)
-		return json_integer(strtoll(text, NULL, 10));
-	value = strtod(text, NULL);
-	return isfinite(value) ? json_real(value)
-			       : walk_refuse(walk, node, "%s is not a finite number", text);
+	if (!is_decimal(node->text))
+		return walk_refuse(walk, node, "\"%s\" is not a decimal number", node->text);
+	value = strtod(node->text, NULL);
+	if (!isfinite(value))
+		return walk_refuse(walk, node, "%s is not a finite number", node->text);
+	/* one spelling for one value: 1e1 and 10.0 are stored as 10 */
+	return value == trunc(value) && fabs(value) <= whole_max ? json_integer((json_int_t)value)
+								 : json_real(value);
 }
 
 long schema_digits(const char *text, long max)

@@ -49,13 +49,13 @@ json_t *walk_refuse(struct walk *walk, const struct doc_node *node, const char *
 /* The value of a field as the walk finds it: exact spelling first, then any case; null counts as absent. */
 const struct doc_node *schema_lookup(const struct doc_node *mapping, const char *name);
 
-/* Converters. Null values of fields never reach them. */
-json_t *schema_object(struct walk *walk, const struct doc_node *node, const void *schema);
-json_t *schema_array(struct walk *walk, const struct doc_node *node, const void *schema_list);
+/* Converters. Null values of fields never reach them. arg of an object is its schema, of an array its schema_list. */
+json_t *schema_object(struct walk *walk, const struct doc_node *node, const void *arg);
+json_t *schema_array(struct walk *walk, const struct doc_node *node, const void *arg);
 /* Any scalar as the text that stands in the file: 5 is "5", true is "true". */
 json_t *schema_text(struct walk *walk, const struct doc_node *node, const void *arg);
 json_t *schema_text_map(struct walk *walk, const struct doc_node *node, const void *arg);
-/* A finite decimal number, unquoted. */
+/* A finite decimal number, unquoted; whole ones become JSON integers. */
 json_t *schema_number(struct walk *walk, const struct doc_node *node, const void *arg);
 
 struct schema_range {
@@ -64,7 +64,7 @@ struct schema_range {
 };
 
 /* An unquoted decimal integer within arg's schema_range. */
-json_t *schema_integer(struct walk *walk, const struct doc_node *node, const void *range);
+json_t *schema_integer(struct walk *walk, const struct doc_node *node, const void *arg);
 
 /* Decimal digits without a sign or leading zero, as a number of at most max; -1 if it is not that. */
 long schema_digits(const char *text, long max);

@@ -142,8 +142,9 @@ static void set_labels(struct labels *labels, const json_t *object)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach ((json_t *)object, key, value)
+	json_object_foreach ((json_t *)object, key, value) {
 		labels_set(labels, key, json_string_value(value));
+	}
 }
 
 static struct labels *effective_labels(const struct world *world, const struct endpoint *endpoint)

@@ -362,7 +362,7 @@ START_TEST(deleting_needs_only_a_name)
 	ck_assert_uint_eq(diag.count, 0);
 	ck_assert_str_eq(input.items[0].name, "p");
 	expect_error(text, "f:1:1: spec is missing in a policy");
-	setup();
+	teardown();
 	input_add_name(&input, "q");
 	input_add_name(&input, "q");
 	ck_assert_uint_eq(input.count, 1);
