@@ -33,6 +33,11 @@ struct kernel_commit {
  */
 int kernel_commit(struct kernel *kernel, struct ruleset *rs, struct kernel_commit *commit,
 	struct err *err) must_check;
+/*
+ * Readable when another process has changed nf_tables. kernel_commit() then says whether that concerned our table and, if
+ * so, writes it anew, also when nothing is pending; it does the same whenever it is called.
+ */
+int kernel_events_fd(const struct kernel *kernel);
 /* What the kernel holds is no longer known. */
 void kernel_lost(struct kernel *kernel, struct ruleset *rs);
 
@@ -42,7 +47,8 @@ int kernel_clear(struct kernel *kernel, struct err *err) must_check;
 /* Tries, in a table of a name of its own that is never committed hooks-live, whether the kernel takes what we need (ct keys
  * in inet, counters, limit, log, maps). For --check. */
 int kernel_check(struct kernel *kernel, struct err *err) must_check;
-/* Other tables' base chains in hook forward that have a drop policy, as text lines, for --check; caller frees. */
+/* Other tables' base chains in hook forward that have a drop policy, as text lines, for --check; caller frees. Docker's own
+ * are left out: it lets its containers' traffic through by itself. */
 char *kernel_conflicts(struct kernel *kernel, struct err *err) must_check;
 
 DEFINE_CLEANUP(kernel, struct kernel *, kernel_close)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <libnftnl/common.h>
 #include <libnftnl/udata.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct batch {
 	size_t room;
 	struct position *messages; /* begin, the messages, end */
 	size_t count, cap;
+	bool ended;
 };
 
 static struct nlmsghdr *last_message(const struct batch *batch)
@@ -66,15 +68,33 @@ static struct nlmsghdr *begin_message(
 	return message;
 }
 
-struct batch *batch_new(uint32_t generation)
+struct batch *batch_new(void)
 {
 	struct batch *batch = xcalloc(1, sizeof(*batch));
 	struct nlmsghdr *begin;
 
 	begin = begin_message(batch, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
-	if (generation)
-		mnl_attr_put_u32(begin, NFNL_BATCH_GENID, htonl(generation));
+	mnl_attr_put_u32(begin, NFNL_BATCH_GENID, 0); /* known when it is sent */
 	return batch;
+}
+
+static void set_generation(struct batch *batch, uint32_t generation)
+{
+	struct nlmsghdr *begin = (void *)batch->data;
+	struct nlattr *attr = mnl_nlmsg_get_payload_offset(begin, sizeof(struct nfgenmsg));
+	uint32_t wire = htonl(generation);
+
+	memcpy(mnl_attr_get_payload(attr), &wire, sizeof(wire));
+}
+
+/* Puts the end behind the last message, once. */
+static void end_batch(struct batch *batch)
+{
+	if (batch->ended)
+		return;
+	begin_message(batch, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+	finish_message(batch);
+	batch->ended = true;
 }
 
 void batch_free(struct batch *batch)
@@ -99,12 +119,13 @@ void batch_message_keys(struct batch *batch, enum set_type type)
 
 unsigned batch_count(const struct batch *batch)
 {
-	return (unsigned)batch->count - 1;
+	return (unsigned)batch->count - (batch->ended ? 2 : 1);
 }
 
 size_t batch_size(const struct batch *batch)
 {
-	return batch->size + MNL_ALIGN(last_message(batch)->nlmsg_len);
+	return batch->ended ? batch->size
+			    : batch->size + MNL_ALIGN(last_message(batch)->nlmsg_len);
 }
 
 /* --- refusals in words ------------------------------------------------------------------------- */
@@ -381,16 +402,16 @@ static uint32_t number_messages(struct batch *batch, struct netlink *netlink)
 	return first;
 }
 
-int batch_send(
-	struct batch *batch, struct netlink *netlink, struct batch_result *result, struct err *err)
+int batch_send(struct batch *batch, struct netlink *netlink, uint32_t generation,
+	struct batch_result *result, struct err *err)
 {
 	struct err why = {0};
 	struct answers answers = {.batch = batch, .err = &why};
 
 	*result = (struct batch_result){.outcome = BATCH_REFUSED};
-	begin_message(batch, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+	end_batch(batch);
+	set_generation(batch, generation);
 	answers.first_seq = number_messages(batch, netlink);
-	finish_message(batch);
 	if (netlink_send(netlink, batch->data, batch->size, err) < 0)
 		return -1;
 	result->outcome = BATCH_UNKNOWN;

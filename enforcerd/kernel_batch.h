@@ -17,8 +17,7 @@ enum {
 	BATCH_ELEMS_MAX = 60 * 1024 /* an attribute's length has 16 bits */
 };
 
-/* generation: the id that must still be true when the kernel takes the batch, or 0 for "whatever it is". */
-struct batch *batch_new(uint32_t generation);
+struct batch *batch_new(void);
 void batch_free(struct batch *batch);
 
 /*
@@ -45,9 +44,12 @@ struct batch_result {
 	unsigned index;   /* its place in the batch, from 0 */
 };
 
-/* Ends the batch and sends it. 0 when applied, else -1 with err. */
-int batch_send(struct batch *batch, struct netlink *netlink, struct batch_result *result,
-	struct err *err) must_check;
+/*
+ * Ends the batch and sends it. generation: the id that must still be true when the kernel takes it. 0 when applied, else -1
+ * with err; a batch that was stale may be sent again with another generation.
+ */
+int batch_send(struct batch *batch, struct netlink *netlink, uint32_t generation,
+	struct batch_result *result, struct err *err) must_check;
 
 /* What an NFT_MSG_* message does to what, e.g. "add element 172.18.0.2 to set sel_ab12_4". offset: see netlink_refusal. */
 char *batch_describe(

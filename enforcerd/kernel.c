@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "enforcerd/kernel.h"
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "enforcerd/kernel_internal.h"
+#include "enforcerd/kernel_message.h"
+#include "enforcerd/kernel_plan.h"
+
+#include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <time.h>
+
+enum {
+	/* whole attempts: first try, without ownership, after a foreign change, and some */
+	COMMIT_TRIES = 6,
+	/* of one batch, while others commit to tables of their own (Docker starting containers) */
+	STALE_TRIES = 50
+};
+
+struct kernel *kernel_open(const struct kernel_options *options, struct err *err)
+{
+	CLEANUP(kernel) struct kernel *kernel = xcalloc(1, sizeof(*kernel));
+
+	kernel->table = xstrdup(options->table);
+	kernel->table_flags = TABLE_OWNED | TABLE_PERSIST;
+	kernel->nflog_group = options->nflog_group;
+	kernel->netlink = netlink_open(NETLINK_NETFILTER, err);
+	if (!kernel->netlink)
+		return NULL;
+	kernel->watch = kernel_watch_new(kernel->table, netlink_portid(kernel->netlink), err);
+	if (!kernel->watch) {
+		err_wrap(err, "watch table inet %s", kernel->table);
+		return NULL;
+	}
+	return steal_ptr(kernel);
+}
+
+void kernel_close(struct kernel *kernel)
+{
+	if (!kernel)
+		return;
+	netlink_close(kernel->netlink);
+	kernel_watch_free(kernel->watch);
+	free(kernel->table);
+	free(kernel);
+}
+
+int kernel_events_fd(const struct kernel *kernel)
+{
+	return kernel_watch_fd(kernel->watch);
+}
+
+void kernel_lost(struct kernel *kernel, struct ruleset *rs)
+{
+	kernel->known = false;
+	ruleset_forget(rs);
+}
+
+/* --- one batch --------------------------------------------------------------------------------- */
+
+enum step {
+	STEP_DONE,
+	STEP_AGAIN, /* the plan no longer fits what the kernel holds */
+	STEP_FAILED
+};
+
+static bool touched(struct kernel *kernel)
+{
+	const char *who = NULL;
+
+	if (!kernel_watch_touched(kernel->watch, &who))
+		return false;
+	/* before the first commit, and while it is unknown, everything is read from the kernel anyway */
+	if (kernel->known)
+		log_warn("kernel", "table inet %s was changed by %s: writing it anew",
+			kernel->table, who);
+	return true;
+}
+
+/* What these say is that the kernel does not hold what we think: then the table is read and replaced. */
+static bool means_unknown(const struct batch_result *result, int code)
+{
+	return result->outcome == BATCH_REFUSED &&
+	       (code == ENOENT || code == EEXIST || code == EBUSY);
+}
+
+static bool refuses_ownership(const struct batch_result *result, int code)
+{
+	return result->outcome == BATCH_REFUSED && result->type == NFT_MSG_NEWTABLE &&
+	       (code == EOPNOTSUPP || code == EINVAL);
+}
+
+static enum step judge_failure(
+	struct kernel *kernel, const struct batch_result *result, struct err *err)
+{
+	if (kernel->table_flags && refuses_ownership(result, err->code)) {
+		log_debug("kernel", "table inet %s is not owned: %s", kernel->table, err->text);
+		kernel->table_flags = 0;
+		return STEP_AGAIN;
+	}
+	if (kernel->known && means_unknown(result, err->code)) {
+		log_warn("kernel", "%s: table inet %s is not as it was left: writing it anew",
+			err->text, kernel->table);
+		return STEP_AGAIN;
+	}
+	if (err->code == EPERM && result->type == NFT_MSG_NEWTABLE)
+		err_wrap(err, "table inet %s is held by another running bulkhead-enforcerd",
+			kernel->table);
+	return STEP_FAILED;
+}
+
+/*
+ * Somebody else's commit makes the generation stale, most often Docker's to its own tables: then the same batch is right
+ * with the new generation, provided that our table was not among what was changed.
+ */
+static enum step send_batch(
+	struct kernel *kernel, struct batch *batch, uint32_t *generation, struct err *err)
+{
+	for (int tries = 0; tries < STALE_TRIES; tries++) {
+		struct batch_result result;
+
+		if (batch_send(batch, kernel->netlink, *generation, &result, err) == 0)
+			return STEP_DONE;
+		if (result.outcome == BATCH_UNKNOWN)
+			kernel->known = false;
+		if (result.outcome != BATCH_STALE)
+			return judge_failure(kernel, &result, err);
+		if (dump_generation(kernel->netlink, generation, err) < 0)
+			return STEP_FAILED;
+		if (touched(kernel))
+			return STEP_AGAIN;
+	}
+	err_set(err, ERESTART, "commit to table inet %s: other programs keep changing nf_tables",
+		kernel->table);
+	return STEP_FAILED;
+}
+
+/* --- one attempt ------------------------------------------------------------------------------- */
+
+static enum step send_both(struct kernel *kernel, const struct plan_batches *batches,
+	uint32_t generation, struct kernel_commit *commit, struct err *err)
+{
+	enum step step = STEP_DONE;
+
+	if (batches->prepare) {
+		step = send_batch(kernel, batches->prepare, &generation, err);
+		if (step != STEP_DONE)
+			return step;
+		commit->messages += batch_count(batches->prepare);
+		if (dump_generation(kernel->netlink, &generation, err) < 0)
+			step = STEP_FAILED;
+		else if (touched(kernel))
+			step = STEP_AGAIN;
+	}
+	if (step == STEP_DONE && batch_count(batches->apply)) {
+		step = send_batch(kernel, batches->apply, &generation, err);
+		commit->messages += batch_count(batches->apply);
+	}
+	/* chains that nothing leads to are left behind: harmless, but no longer what the ruleset thinks */
+	if (step != STEP_DONE && batches->prepare)
+		kernel->known = false;
+	return step;
+}
+
+/*
+ * The generation is read before anything else: whatever somebody changes from then on makes the batch stale, and whatever
+ * was changed before is among the watch's news or in the inventory.
+ */
+static enum step attempt(struct kernel *kernel, struct ruleset *rs, struct kernel_commit *commit,
+	struct err *err)
+{
+	CLEANUP(inventory) struct inventory *inventory = NULL;
+	struct plan_batches batches = {0};
+	struct plan_input input = {.table = kernel->table,
+		.table_flags = kernel->table_flags,
+		.nflog_group = kernel->nflog_group,
+		.ruleset = rs};
+	uint32_t generation = 0;
+	enum step step;
+
+	if (dump_generation(kernel->netlink, &generation, err) < 0)
+		return STEP_FAILED;
+	if (touched(kernel) || !kernel->known) {
+		kernel_lost(kernel, rs);
+		inventory = inventory_read(kernel->netlink, kernel->table, err);
+		if (!inventory)
+			return STEP_FAILED;
+	}
+	input.inventory = inventory;
+	plan_batches(&input, &batches);
+	step = send_both(kernel, &batches, generation, commit, err);
+	plan_batches_clear(&batches);
+	return step;
+}
+
+static double now_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void finish_commit(struct kernel *kernel, struct ruleset *rs, double begin,
+	struct kernel_commit *commit)
+{
+	struct err err = {0};
+
+	commit->seconds = now_seconds() - begin;
+	kernel->known = true;
+	ruleset_committed(rs);
+	/* the commit stands whether or not its number can be read */
+	if (dump_generation(kernel->netlink, &commit->generation, &err) < 0)
+		log_warn("kernel", "%s", err.text);
+}
+
+int kernel_commit(
+	struct kernel *kernel, struct ruleset *rs, struct kernel_commit *commit, struct err *err)
+{
+	double begin = now_seconds();
+	struct err why = {0};
+
+	*commit = (struct kernel_commit){0};
+	if (touched(kernel))
+		kernel_lost(kernel, rs);
+	if (kernel->known && !ruleset_dirty(rs))
+		return 0;
+	for (int tries = 0; tries < COMMIT_TRIES; tries++) {
+		enum step step;
+
+		commit->messages = 0;
+		step = attempt(kernel, rs, commit, &why);
+		if (step == STEP_DONE) {
+			finish_commit(kernel, rs, begin, commit);
+			return 0;
+		}
+		if (step == STEP_FAILED)
+			break;
+		kernel_lost(kernel, rs);
+	}
+	if (err)
+		*err = why;
+	return -1;
+}
+
+int kernel_delete_table(struct kernel *kernel, const char *table, struct err *err)
+{
+	CLEANUP(batch) struct batch *batch = batch_new();
+	struct batch_result result;
+	uint32_t generation = 0;
+	struct err why = {0};
+
+	message_delete_table(batch, table);
+	if (dump_generation(kernel->netlink, &generation, err) < 0)
+		return -1;
+	for (int tries = 0; tries < STALE_TRIES; tries++) {
+		if (batch_send(batch, kernel->netlink, generation, &result, &why) == 0 ||
+			(result.outcome == BATCH_REFUSED && why.code == ENOENT))
+			return 0;
+		if (result.outcome != BATCH_STALE)
+			break;
+		if (dump_generation(kernel->netlink, &generation, err) < 0)
+			return -1;
+	}
+	if (why.code == EPERM && result.outcome == BATCH_REFUSED)
+		err_wrap(&why, "stop bulkhead-enforcerd first, its table is its own");
+	if (err)
+		*err = why;
+	return -1;
+}
+
+int kernel_clear(struct kernel *kernel, struct err *err)
+{
+	kernel->known = false;
+	return kernel_delete_table(kernel, kernel->table, err);
+}

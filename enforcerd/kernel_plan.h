@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a ruleset's difference, and what the kernel holds, to the batches that make the one the other (no I/O).
+ *
+ * A packet takes the rules of one generation from beginning to end, but looks sets and maps up as they are at that instant,
+ * and a chain that was created in this generation is empty in the one before. So a packet that is under way while a map
+ * begins to point at a new chain would find that chain empty, and pass. Hence two batches where chains are new: first,
+ * unreachable, the chains with all that they need; then everything else. For the same reason maps and base chains that stay
+ * are emptied and filled in place, never removed and made anew.
+ */
+#ifndef BULKHEAD_KERNEL_PLAN_H
+#define BULKHEAD_KERNEL_PLAN_H
+
+#include "enforcerd/kernel_batch.h"
+#include "enforcerd/kernel_dump.h"
+
+struct plan_input {
+	const char *table;
+	uint32_t table_flags; /* of message_table() */
+	uint16_t nflog_group;
+	const struct ruleset *ruleset;
+	/* What the table holds, when it is to be replaced whole: then everything wanted is pending in the ruleset. NULL: the
+	 * kernel holds what was committed last. */
+	struct inventory *inventory;
+};
+
+struct plan_batches {
+	struct batch *prepare; /* to be sent first, or NULL */
+	struct batch *apply;   /* may be without messages */
+};
+
+void plan_batches(const struct plan_input *input, struct plan_batches *batches);
+void plan_batches_clear(struct plan_batches *batches);
+
+#endif
