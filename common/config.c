@@ -222,8 +222,7 @@ static void print_option(const struct config_option *o, FILE *out)
 	if (o->env || o->fallback)
 		fprintf(out, "%*s[", HELP_COLUMN, "");
 	if (o->env)
-		fprintf(out, "%s%s%s%s", o->env, o->secret ? " or " : "", o->secret ? o->env : "",
-			o->secret ? "_FILE" : "");
+		fprintf(out, "%s%s", o->env, o->secret ? " or ..._FILE" : "");
 	if (o->fallback)
 		fprintf(out, "%sdefault: %s", o->env ? "; " : "", o->fallback);
 	if (o->env || o->fallback)
