@@ -57,7 +57,7 @@ const struct command *commands_find(const char *name)
 int cmd_version(const struct options *options)
 {
 	(void)options;
-	puts("bulkheadctl " BULKHEAD_VERSION);
+	options_print_version(stdout);
 	return EXIT_SUCCESS;
 }
 

@@ -14,6 +14,7 @@ enum { GROUP_COUNT = 7, GROUP_SIZE = 7, OPTIONS_MAX = GROUP_COUNT * GROUP_SIZE, 
 enum { GET_HELP = 1000, /* beyond characters and table places */ GET_VERSION };
 
 #define PROGRAM "bulkheadctl"
+#define USAGE   "Usage: " PROGRAM " [OPTION]... VERB [OPERAND]...\n"
 
 /* One table per group, in the order of enum option_group; each ends with .flag == NULL. */
 struct tables {
@@ -149,7 +150,7 @@ static int split_arguments(const struct tables *tables, int argc, char **argv, s
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":f:o:h", row.longs, NULL)) != -1) {
 		if (c == '?' || c == ':') {
-			fprintf(stderr, PROGRAM ": %s %s\nTry '" PROGRAM " help'.\n",
+			fprintf(stderr, PROGRAM ": %s %s\n" USAGE "Try '" PROGRAM " help'.\n",
 				argv[optind - 1],
 				c == ':' ? "needs a value"
 					 : "is not a known flag, or takes no value");
@@ -180,10 +181,15 @@ static const struct command *find_command(const struct command *commands, const 
 	return NULL;
 }
 
+void options_print_version(FILE *out)
+{
+	fputs(PROGRAM " " BULKHEAD_VERSION "\n", out);
+}
+
 void options_print_help(const struct command *commands, FILE *out)
 {
-	fputs("Usage: " PROGRAM " [OPTION]... VERB [OPERAND]...\n"
-	      "Writes policies, network isolation and labels to the store, and shows what is there.\n\n",
+	fputs(USAGE
+		"Writes policies, network isolation and labels to the store, and shows what is there.\n\n",
 		out);
 	for (const struct command *c = commands; c->name; c++) {
 		fprintf(out, "  %s%s%s\n        %s\n", c->name, *c->usage ? " " : "", c->usage,
@@ -296,7 +302,7 @@ static enum config_outcome choose(struct options *options, const struct command 
 	}
 	*command = verb ? find_command(commands, verb) : NULL;
 	if (split->version && (!verb || *command)) {
-		printf(PROGRAM " %s\n", BULKHEAD_VERSION);
+		options_print_version(stdout);
 		return CONFIG_EXIT_OK;
 	}
 	if (!*command) {

@@ -56,6 +56,7 @@ struct redis_options options_redis(const struct options *options);
 /* "bulkheadctl VERB: ..." and how to use the verb, on stderr. Returns EXIT_USAGE. */
 int options_usage_error(const struct command *command, const char *fmt, ...) printf_like(2, 3);
 void options_print_help(const struct command *commands, FILE *out);
+void options_print_version(FILE *out);
 void options_print_verb_help(const struct command *command, FILE *out);
 
 #endif

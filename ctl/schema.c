@@ -207,8 +207,9 @@ json_t *schema_number(struct walk *walk, const struct doc_node *node, const void
 	if (!isfinite(value))
 		return walk_refuse(walk, node, "%s is not a finite number", node->text);
 	/* one spelling for one value: 1e1 and 10.0 are stored as 10 */
-	return value == trunc(value) && fabs(value) <= whole_max ? json_integer((json_int_t)value)
-								 : json_real(value);
+	if (fabs(value) <= whole_max && value == (double)(json_int_t)value)
+		return json_integer((json_int_t)value);
+	return json_real(value);
 }
 
 long schema_digits(const char *text, long max)

@@ -193,24 +193,38 @@ static void resolve_network(const struct world *world, struct world_network *net
 	}
 }
 
-static void resolve_endpoint(const struct world *world, struct world_endpoint *endpoint)
+static const struct world_network *network_of(
+	const struct world *world, const struct endpoint *record)
 {
-	const struct endpoint *record = endpoint->record;
 	cleanup_free char *key = xasprintf("%s/%s", record->node, record->network_id);
 	const json_t *index = json_object_get(world->network_index, key);
-	const char *word =
-		json_string_value(lookup(world->isolation, record->node, record->network_name));
 
-	/* Its network's record may be late: then what can be known without it. */
-	endpoint->isolation = ISOLATION_LABELLED;
-	if (index)
-		endpoint->isolation = world->networks[json_integer_value(index)].isolation;
-	else if (word)
-		isolation_parse(word, &endpoint->isolation);
-	endpoint->labels = effective_labels(world, record);
-	endpoint->isolated = endpoint->isolation == ISOLATION_STRICT ||
-			     (endpoint->isolation == ISOLATION_LABELLED &&
-				     labels_has_user_label(endpoint->labels));
+	return index ? &world->networks[json_integer_value(index)] : NULL;
+}
+
+/*
+ * As the enforcer has it: only bridges are enforced; a label that was rejected counts, since its container asked to be
+ * isolated; a network that is not known yet is taken as "labelled".
+ */
+static bool is_isolated(const struct world_endpoint *endpoint, const struct world_network *network)
+{
+	const struct endpoint *record = endpoint->record;
+
+	if (strcmp(record->driver, "bridge") != 0 || (network && !network->record->bridge))
+		return false;
+	if (endpoint->isolation == ISOLATION_LABELLED)
+		return labels_has_user_label(endpoint->labels) ||
+		       labels_count(record->rejected) > 0;
+	return endpoint->isolation == ISOLATION_STRICT;
+}
+
+static void resolve_endpoint(const struct world *world, struct world_endpoint *endpoint)
+{
+	const struct world_network *network = network_of(world, endpoint->record);
+
+	endpoint->isolation = network ? network->isolation : ISOLATION_LABELLED;
+	endpoint->labels = effective_labels(world, endpoint->record);
+	endpoint->isolated = is_isolated(endpoint, network);
 }
 
 static int cmp_endpoints(const void *a, const void *b)

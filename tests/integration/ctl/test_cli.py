@@ -423,7 +423,10 @@ class Operating(Case):
         result = self.ctl("store", "accept")
         self.assertEqual(result.status, 1)
         self.ok("apply", "-f", "-", stdin=DATABASE)
-        self.assertIn(self.head(), self.ok("store", "accept").out)
+        before = self.policies()
+        result = self.ok("store", "accept")
+        self.assertIn(self.head(), result.out)
+        self.assertEqual(self.policies(), before)
         self.assertEqual(self.ctl("store", "refuse").status, 64)
 
     def status_hash(self, **more):

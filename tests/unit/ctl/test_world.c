@@ -29,12 +29,14 @@ static void add(enum store_kind kind, const char *node, const char *field, const
 static void add_endpoint(const char *node, const char *id, const char *container,
 	const char *network, const char *labels)
 {
+	const char *driver = strcmp(network, "macvlan") != 0 ? "bridge" : "macvlan";
+	const char *rejected = strcmp(container, "typo") != 0 ? "{}" : "{\"a b\":\"bad\"}";
 	cleanup_free char *text = xasprintf(
 		"{\"v\":1,\"id\":\"%s\",\"node\":\"%s\",\"container\":{\"id\":\"c-%s\",\"name\":\"%s\","
-		"\"image\":\"busybox\"},\"network\":{\"id\":\"n-%s\",\"name\":\"%s\",\"driver\":\"bridge\"},"
+		"\"image\":\"busybox\"},\"network\":{\"id\":\"n-%s\",\"name\":\"%s\",\"driver\":\"%s\"},"
 		"\"ipv4\":\"10.0.0.2\",\"ipv6\":null,\"mac\":\"02:42:ac:11:00:02\",\"labels\":%s,"
-		"\"rejected\":{},\"ports\":[],\"state\":\"running\"}",
-		id, node, id, container, network, network, labels);
+		"\"rejected\":%s,\"ports\":[],\"state\":\"running\"}",
+		id, node, id, container, network, network, driver, labels, rejected);
 
 	add(KIND_ENDPOINT, node, id, text);
 }
@@ -135,16 +137,20 @@ START_TEST(who_is_isolated)
 	add_endpoint("a", "e3", "c3", "labelled", "{\"role\":\"x\"}");
 	add_endpoint("a", "e4", "c4", "off", "{\"role\":\"x\"}");
 	add_endpoint("a", "e5", "c5", "unknown", "{\"role\":\"x\"}");
+	add_endpoint("a", "e6", "typo", "labelled", "{}");
+	add_endpoint("a", "e7", "c7", "macvlan", "{\"role\":\"x\"}");
 	world_finish(world);
 	ck_assert(find("e1")->isolated);
 	ck_assert(!find("e2")->isolated);
 	ck_assert(find("e3")->isolated);
 	ck_assert(!find("e4")->isolated);
 	ck_assert(find("e5")->isolated);
-	ck_assert_uint_eq(world_count(world, everyone, &loose), 5);
+	ck_assert(find("e6")->isolated);
+	ck_assert(!find("e7")->isolated);
+	ck_assert_uint_eq(world_count(world, everyone, &loose), 7);
+	ck_assert_uint_eq(loose, 3);
+	ck_assert_uint_eq(world_count(world, roles, &loose), 4);
 	ck_assert_uint_eq(loose, 2);
-	ck_assert_uint_eq(world_count(world, roles, &loose), 3);
-	ck_assert_uint_eq(loose, 1);
 }
 END_TEST
 
