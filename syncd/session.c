@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "syncd/session.h"
+
+#include "common/backoff.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "syncd/api_version.h"
+#include "syncd/engine_events.h"
+
+#include <string.h>
+
+enum { HTTP_OK = 200 };
+
+/* Percent-encoded {"type":["container","network","daemon"]}; finer filters would hide network connect events. */
+#define EVENTS_PATH                                                                         \
+	"/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22network%22%2C%22daemon%22" \
+	"%5D%7D"
+
+struct session {
+	struct engine *engine;
+	char *prefix, *api_version;
+	struct session_ops ops;
+	void *arg;
+	struct event *timer; /* begin; while up: next ping, or the limit of one under way */
+	struct backoff backoff;
+	bool up, pinging;
+	bool told; /* this outage has been logged */
+	char trouble[ERR_TEXT_MAX];
+	struct docker_version version;
+	struct docker_info info;
+	struct event_lines lines;
+};
+
+static void set_timer(struct session *session, unsigned ms)
+{
+	const struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+
+	evtimer_add(session->timer, &delay);
+}
+
+void session_restart(struct session *session, const char *cause)
+{
+	bool was_up = session->up;
+
+	session->up = session->pinging = false;
+	snprintf(session->trouble, sizeof(session->trouble), "%s", cause);
+	engine_cancel(session->engine);
+	event_lines_clear(&session->lines);
+	if (!session->told)
+		log_warn("engine", "%s: %s; what is published stays, retrying without another word",
+			was_up ? "lost the Engine" : "cannot reach the Engine", cause);
+	session->told = true;
+	set_timer(session, backoff_next(&session->backoff));
+	if (was_up)
+		session->ops.down(session->arg);
+}
+
+/* What is wrong with an answer that should have had status 200; NULL: nothing. Caller frees. */
+static char *complaint(struct engine_answer *answer, const char *what)
+{
+	cleanup_free char *message = NULL;
+
+	if (answer->status == HTTP_OK)
+		return NULL;
+	if (!answer->status)
+		return xasprintf("%s: %s", what, answer->cause);
+	message = docker_parse_message(answer->body, answer->len);
+	return xasprintf("%s: HTTP status %ld: %s", what, answer->status,
+		message ? message : "no reason given");
+}
+
+static bool failed(struct session *session, struct engine_answer *answer, const char *what)
+{
+	cleanup_free char *cause = complaint(answer, what);
+
+	if (cause)
+		session_restart(session, cause);
+	return cause != NULL;
+}
+
+/* --- up ------------------------------------------------------------------------------------------ */
+
+static void on_pong(struct engine_answer *answer, void *arg)
+{
+	struct session *session = arg;
+
+	session->pinging = false;
+	if (!failed(session, answer, "ping"))
+		set_timer(session, SESSION_PING_SECONDS * 1000);
+}
+
+static void ping(struct session *session)
+{
+	session->pinging = true;
+	set_timer(session, SESSION_PING_LIMIT_SECONDS * 1000);
+	engine_get(session->engine, "/_ping", on_pong, session);
+}
+
+static bool on_line(char *line, size_t len, void *arg)
+{
+	struct session *session = arg;
+	struct docker_event event = {0};
+	struct err err = {0};
+
+	if (docker_parse_event(line, len, session->prefix, &event, &err) < 0) {
+		log_warn("engine", "event stream: %s; reading everything again", err.text);
+		session->ops.event_lost(session->arg);
+	} else if (event.action != ACTION_OTHER) {
+		session->ops.event(&event, session->arg);
+	}
+	docker_event_clear(&event);
+	return session->up;
+}
+
+static void on_data(const char *data, size_t len, void *arg)
+{
+	struct session *session = arg;
+	size_t too_long = event_lines_feed(&session->lines, data, len, on_line, session);
+
+	if (too_long && session->up) {
+		log_warn("engine",
+			"event stream: %zu event(s) of more than %d bytes left out; reading "
+			"everything again",
+			too_long, EVENT_LINE_MAX);
+		session->ops.event_lost(session->arg);
+	}
+	if (session->up)
+		session->ops.events_end(session->arg);
+}
+
+static void on_opened(void *arg)
+{
+	struct session *session = arg;
+
+	session->up = true;
+	session->told = false;
+	session->trouble[0] = '\0';
+	backoff_reset(&session->backoff);
+	set_timer(session, SESSION_PING_SECONDS * 1000);
+	log_info("engine", "connected to Engine %s (%s), version %s", session->info.name,
+		session->info.id, session->version.version);
+	session->ops.up(&session->version, &session->info, session->arg);
+}
+
+static void on_closed(const char *cause, void *arg)
+{
+	cleanup_free char *text = xasprintf("event stream: %s", cause);
+
+	session_restart(arg, text);
+}
+
+/* --- connecting ---------------------------------------------------------------------------------- */
+
+/*
+ * The Engine sends the headers before it subscribes us. Events since its clock at the info answer are replayed, so that none
+ * can fall into that gap; those that come twice do no harm.
+ */
+static void open_stream(struct session *session)
+{
+	static const struct engine_stream_ops ops = {on_opened, on_data, on_closed};
+	const char *since = session->info.since;
+	cleanup_free char *path =
+		xasprintf("%s%s%s", EVENTS_PATH, since ? "&since=" : "", since ? since : "");
+
+	engine_stream(session->engine, path, &ops, session);
+}
+
+static void on_info(struct engine_answer *answer, void *arg)
+{
+	struct session *session = arg;
+	struct docker_info info;
+	struct err err = {0};
+
+	if (failed(session, answer, "info"))
+		return;
+	if (docker_parse_info(answer->body, answer->len, &info, &err) < 0) {
+		session_restart(session, err.text);
+		return;
+	}
+	docker_info_clear(&session->info);
+	session->info = info;
+	open_stream(session);
+}
+
+static int choose_api(struct session *session, struct err *err)
+{
+	char version[API_VERSION_SIZE];
+
+	if (session->api_version) {
+		engine_set_api(session->engine, session->api_version);
+		return 0;
+	}
+	if (api_version_negotiate(session->version.min_api, session->version.api, version, err) < 0)
+		return -1;
+	engine_set_api(session->engine, version);
+	return 0;
+}
+
+static void on_version(struct engine_answer *answer, void *arg)
+{
+	struct session *session = arg;
+	struct docker_version version;
+	struct err err = {0};
+
+	if (failed(session, answer, "version"))
+		return;
+	if (docker_parse_version(answer->body, answer->len, &version, &err) < 0) {
+		session_restart(session, err.text);
+		return;
+	}
+	docker_version_clear(&session->version);
+	session->version = version;
+	if (choose_api(session, &err) < 0) {
+		session_restart(session, err.text);
+		return;
+	}
+	engine_get(session->engine, "/info", on_info, session);
+}
+
+/* The Engine may have been upgraded meanwhile: the version is asked for each time. */
+static void begin(struct session *session)
+{
+	engine_set_api(session->engine, NULL);
+	engine_get(session->engine, "/version", on_version, session);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *session = arg;
+
+	(void)fd;
+	(void)what;
+	if (!session->up)
+		begin(session);
+	else if (session->pinging)
+		session_restart(session, "ping: no answer");
+	else
+		ping(session);
+}
+
+/* --- interface ----------------------------------------------------------------------------------- */
+
+bool session_is_up(const struct session *session)
+{
+	return session->up;
+}
+
+const char *session_trouble(const struct session *session)
+{
+	return session->trouble;
+}
+
+struct session *session_new(struct event_base *base, struct engine *engine,
+	const struct session_options *options, const struct session_ops *ops, void *arg)
+{
+	struct session *session = xcalloc(1, sizeof(*session));
+
+	session->engine = engine;
+	session->prefix = xstrdup(options->prefix);
+	session->api_version = options->api_version ? xstrdup(options->api_version) : NULL;
+	session->ops = *ops;
+	session->arg = arg;
+	snprintf(session->trouble, sizeof(session->trouble), "not connected yet");
+	session->timer = evtimer_new(base, on_timer, session);
+	set_timer(session, 0);
+	return session;
+}
+
+void session_free(struct session *session)
+{
+	if (!session)
+		return;
+	engine_cancel(session->engine);
+	event_free(session->timer);
+	event_lines_clear(&session->lines);
+	docker_version_clear(&session->version);
+	docker_info_clear(&session->info);
+	free(session->prefix);
+	free(session->api_version);
+	free(session);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The connection to the Engine as a life cycle: version, info, event stream; when any of them fails, all over again after a
+ * back-off, for ever. An outage is logged when it begins and when it ends. Every SESSION_PING_SECONDS the Engine has to answer
+ * a ping, for an idle stream says nothing about whether anybody is at its other end.
+ */
+#ifndef BULKHEAD_SYNCD_SESSION_H
+#define BULKHEAD_SYNCD_SESSION_H
+
+#include "syncd/docker_json.h"
+#include "syncd/engine.h"
+
+enum { SESSION_PING_SECONDS = 20, SESSION_PING_LIMIT_SECONDS = 10 };
+
+struct session;
+
+struct session_ops {
+	/* The stream is open, events count from before this call: list now. Borrowed. */
+	void (*up)(const struct docker_version *version, const struct docker_info *info, void *arg);
+	void (*event)(const struct docker_event *event, void *arg);
+	/* All events that came in one piece were handed in. */
+	void (*events_end)(void *arg);
+	/* An event could not be read: what it said is unknown, list again. */
+	void (*event_lost)(void *arg);
+	/* Requests that were under way will not be answered. */
+	void (*down)(void *arg);
+};
+
+struct session_options {
+	const char *prefix;      /* of labels; copied */
+	const char *api_version; /* overrides negotiation, or NULL; copied */
+};
+
+/* engine is borrowed. Connecting begins when the loop runs. */
+struct session *session_new(struct event_base *base, struct engine *engine,
+	const struct session_options *options, const struct session_ops *ops, void *arg);
+void session_free(struct session *session);
+bool session_is_up(const struct session *session);
+/* "" while up. */
+const char *session_trouble(const struct session *session);
+/* Drops the stream and everything under way, and begins anew. */
+void session_restart(struct session *session, const char *cause);
+
+DEFINE_CLEANUP(session, struct session *, session_free)
+
+#endif
