@@ -98,6 +98,19 @@ void world_problem(struct world *world, enum store_kind kind, const char *id, co
 		w_text_remove(&world->problems, key);
 }
 
+void world_problems_forget(struct world *world, const char *stream)
+{
+	struct w_text *entry, *next;
+
+	HASH_ITER (hh, world->problems, entry, next) {
+		cleanup_free char *word = xstrndup(entry->key, strcspn(entry->key, " "));
+		enum store_kind kind;
+
+		if (store_kind_parse(word, &kind) && store_stream_has(stream, kind))
+			w_text_remove(&world->problems, entry->key);
+	}
+}
+
 /* --- life -------------------------------------------------------------------------------------- */
 
 struct world *world_new(const struct world_config *config)
@@ -300,18 +313,61 @@ static void apply_node(
 		endpoint->seen = false;
 	for (network = world->networks; whole && network; network = network->hh.next)
 		network->seen = false;
+	if (whole)
+		world_problems_forget(world, STORE_NODE_STREAM);
 	apply_node_changes(world, changes, count);
 	if (whole)
 		sweep_node(world);
 	world_settle(world);
 }
 
+/* --- applying ---------------------------------------------------------------------------------- */
+
+struct latest {
+	size_t index;
+	UT_hash_handle hh; /* by the change's id */
+};
+
+/*
+ * The last change of every field, in order; borrows from changes. What follows may then take changes in the order that suits it:
+ * a field that goes and comes in one event is one that changes, and one that comes and goes was never there.
+ */
+static struct store_change *last_changes(const struct store_change *changes, size_t *count)
+{
+	cleanup_free struct latest *entries = xcalloc(*count, sizeof(*entries));
+	struct store_change *kept = xcalloc(*count, sizeof(*kept));
+	struct latest *tables[KIND_COUNT] = {0}, *found;
+	size_t n = 0;
+
+	for (size_t i = 0; i < *count; i++) {
+		struct latest **table = &tables[changes[i].kind];
+
+		HASH_FIND(hh, *table, changes[i].id, strlen(changes[i].id), found);
+		if (!found) {
+			found = &entries[i];
+			HASH_ADD_KEYPTR(hh, *table, changes[i].id, strlen(changes[i].id), found);
+		}
+		found->index = i;
+	}
+	for (size_t i = 0; i < *count; i++) {
+		HASH_FIND(hh, tables[changes[i].kind], changes[i].id, strlen(changes[i].id), found);
+		if (found->index == i)
+			kept[n++] = changes[i];
+	}
+	for (size_t kind = 0; kind < KIND_COUNT; kind++)
+		HASH_CLEAR(hh, tables[kind]);
+	*count = n;
+	return kept;
+}
+
 int world_apply(struct world *world, const char *stream, const struct store_change *changes,
 	size_t count, bool whole, struct err *err)
 {
+	cleanup_free struct store_change *last = last_changes(changes, &count);
+
 	if (!strcmp(stream, STORE_POLICIES_STREAM))
-		return world_policies_apply(world, changes, count, whole, err);
-	apply_node(world, changes, count, whole);
+		return world_policies_apply(world, last, count, whole, err);
+	apply_node(world, last, count, whole);
 	return 0;
 }
 
@@ -358,43 +414,63 @@ void world_stats(const struct world *world, struct world_stats *stats)
 	};
 }
 
-json_t *world_problems(const struct world *world)
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Sorted, so that the same world says the same; the first few of very many. Frees the lines. */
+static json_t *sorted(struct w_list *lines)
 {
 	json_t *list = json_array();
+
+	if (lines->count)
+		qsort(lines->items, lines->count, sizeof(*lines->items), compare_lines);
+	for (size_t i = 0; i < lines->count; i++) {
+		if (i < PROBLEMS_SHOWN_MAX)
+			json_array_append_new(list, json_string(lines->items[i]));
+		free(lines->items[i]);
+	}
+	if (lines->count > PROBLEMS_SHOWN_MAX)
+		json_array_append_new(
+			list, json_sprintf("and %zu more", lines->count - PROBLEMS_SHOWN_MAX));
+	w_list_free(lines);
+	return list;
+}
+
+json_t *world_problems(const struct world *world)
+{
+	struct w_list lines = {0};
 	const struct w_text *entry;
 	const struct w_address *address;
 	char text[IP_TEXT_MAX];
 
-	for (entry = world->problems; entry && json_array_size(list) < PROBLEMS_SHOWN_MAX;
-		entry = entry->hh.next)
-		json_array_append_new(list, json_sprintf("%s: %s", entry->key, entry->text));
-	for (size_t i = 0; i < world->order_count && json_array_size(list) < PROBLEMS_SHOWN_MAX;
-		i++)
+	for (entry = world->problems; entry; entry = entry->hh.next)
+		w_list_add(&lines, xasprintf("%s: %s", entry->key, entry->text));
+	for (size_t i = 0; i < world->order_count; i++)
 		if (world->order[i]->unisolated)
-			json_array_append_new(list,
-				json_sprintf(
-					"policy %s selects %zu endpoints that are not isolated",
+			w_list_add(&lines,
+				xasprintf("policy %s selects %zu endpoints that are not isolated",
 					world->order[i]->name, world->order[i]->unisolated));
-	for (address = world->conflict_count ? world->addresses : NULL;
-		address && json_array_size(list) < PROBLEMS_SHOWN_MAX; address = address->hh.next)
+	for (address = world->conflict_count ? world->addresses : NULL; address;
+		address = address->hh.next)
 		if (address->owners.count > 1)
-			json_array_append_new(list,
-				json_sprintf("address %s is claimed by %zu endpoints: closed",
+			w_list_add(&lines,
+				xasprintf("address %s is claimed by %zu endpoints: closed",
 					ip_format(&address->ip, text), address->owners.count));
-	return list;
+	return sorted(&lines);
 }
 
 json_t *world_not_enforced(const struct world *world)
 {
-	json_t *list = json_array();
+	struct w_list lines = {0};
 	const struct w_network *network;
 
 	for (network = world->networks; network; network = network->hh.next)
 		if (!world_network_enforced(network))
-			json_array_append_new(list,
-				json_sprintf(
-					"network %s (%s): its traffic does not pass this host's "
-					"bridges",
+			w_list_add(&lines,
+				xasprintf(
+					"network %s (%s): its traffic does not pass this host's bridges",
 					network->record->name, network->record->driver));
-	return list;
+	return sorted(&lines);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Addresses are what the kernel knows; owners are what people mean. An address that two endpoints claim belongs to neither: it is
- * closed in both directions and in no selector set, so that no label is ever lent.
+ * closed in both directions, in no selector set and known to no strict network, so that no label is ever lent.
  */
 #include "common/xalloc.h"
 #include "enforcerd/world_internal.h"
@@ -164,7 +164,7 @@ static void settle_owned(struct world *world, struct w_address *address)
 			comment);
 	}
 	settle_selectors(world, address, conflict ? NULL : &owner->selectors);
-	settle_known(world, address, strict_network(world, owner));
+	settle_known(world, address, conflict ? NULL : strict_network(world, owner));
 }
 
 static void remove_address(struct world *world, struct w_address *address)

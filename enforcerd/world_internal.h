@@ -91,7 +91,7 @@ struct w_address {
 	UT_hash_handle hh; /* by ip */
 };
 
-/* isolation and labels of the policies stream, and problems: text by key */
+/* isolation and labels of the policies stream, and problems ("<kind> <id>"): text by key */
 struct w_text {
 	char *key, *text;
 	struct labels *labels; /* operator labels */
@@ -128,6 +128,8 @@ void world_mark_all(struct world *world);
 void world_settle(struct world *world);
 /* Notes what is wrong with a record; NULL: nothing any more. */
 void world_problem(struct world *world, enum store_kind kind, const char *id, const char *text);
+/* All records of the stream are about to be told again: so are their problems. */
+void world_problems_forget(struct world *world, const char *stream);
 void w_list_add(struct w_list *list, void *item);
 bool w_list_has(const struct w_list *list, const void *item);
 void w_list_remove(struct w_list *list, const void *item);

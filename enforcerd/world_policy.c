@@ -167,6 +167,15 @@ static void settle_networks(struct world *world)
 		world_network_settle(world, network);
 }
 
+/* A bad record is still a record: what is held for it is not swept away. */
+static void keep(struct w_text *table, const char *key)
+{
+	struct w_text *entry = w_text_find(table, key);
+
+	if (entry)
+		entry->seen = true;
+}
+
 static void put_isolation(struct world *world, const struct store_change *change)
 {
 	enum isolation isolation;
@@ -176,6 +185,7 @@ static void put_isolation(struct world *world, const struct store_change *change
 	if (!isolation_parse(word, &isolation)) {
 		world_problem(world, change->kind, change->id,
 			"isolation is not labelled, strict or off; the last good one stays in force");
+		keep(world->isolation, change->id);
 		return;
 	}
 	world_problem(world, change->kind, change->id, NULL);
@@ -202,6 +212,7 @@ static void put_labels(struct world *world, const struct store_change *change)
 
 	if (!labels) {
 		world_problem(world, change->kind, change->id, err.text);
+		keep(world->labels, change->id);
 		return;
 	}
 	world_problem(world, change->kind, change->id, NULL);
@@ -261,6 +272,8 @@ static void apply_policy_change(struct world *world, const struct store_change *
 
 static void apply_other_change(struct world *world, const struct store_change *change)
 {
+	if (!change->record)
+		world_problem(world, change->kind, change->id, NULL);
 	if (change->kind == KIND_ISOLATION) {
 		if (change->record)
 			put_isolation(world, change);
@@ -322,6 +335,7 @@ int world_policies_apply(struct world *world, const struct store_change *changes
 	if (rc == 0) {
 		if (whole) {
 			clear_seen_policies(world);
+			world_problems_forget(world, STORE_POLICIES_STREAM);
 			world_mark_all(world);
 		}
 		for (size_t i = 0; i < count; i++) {

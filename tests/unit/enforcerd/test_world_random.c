@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * However a world came about, it is the same world: after every batch of a random sequence, its ruleset must read like that
+ * of a world that was given everything at once, in any order. BULKHEAD_SEED repeats a run.
+ */
+#include "tests/unit/enforcerd/world_fixture.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+	ENDPOINTS = 7,
+	NETWORKS = 3,
+	POLICY_NAMES = 6,
+	OVERRIDES = 4,
+	LABELS = 4,
+	FIELDS = ENDPOINTS + NETWORKS + POLICY_NAMES + OVERRIDES + LABELS,
+	STEPS = 600
+};
+
+/* One field of a hash: its record now, or NULL. */
+struct field {
+	enum store_kind kind;
+	char id[32];
+	char *record;
+};
+
+static unsigned seed;
+
+static unsigned draw(unsigned n)
+{
+	return (unsigned)rand_r(&seed) % n;
+}
+
+#define pick(array) ((array)[draw(COUNT(array))])
+
+/* --- records ----------------------------------------------------------------------------------- */
+
+static char *random_endpoint(const char *id)
+{
+	static const char *const labels[] = {"{}", "{'docker/container':'x'}", "{'role':'db'}",
+		"{'role':'web'}", "{'role':'web','tier':'front'}", "{'tier':'front'}"};
+	static const char *const rejected[] = {"{}", "{}", "{}", "{'a b':'bad key'}"};
+	static const char *const names[] = {"one", "two", "three"};
+	int network = 1 + (int)draw(NETWORKS);
+	/* few addresses, so that owners meet; network 3 shares those of network 1 */
+	int subnet = network == 3 ? 1 : network;
+	cleanup_free char *ipv4 = xasprintf("'10.%d.0.%u'", subnet, 2 + draw(4));
+	cleanup_free char *ipv6 =
+		draw(2) ? xasprintf("'fd00:%d::%u'", subnet, 2 + draw(3)) : xstrdup("null");
+
+	return endpoint_record(id, pick(names), network, network == 3 ? "macvlan" : "bridge", ipv4,
+		ipv6, pick(labels), pick(rejected));
+}
+
+static char *random_network(int n)
+{
+	static const char *const isolations[] = {"null", "null", "'strict'", "'labelled'", "'off'"};
+	cleanup_free char *quoted = NULL;
+
+	if (n != 3)
+		return network_record(n, "bridge", pick(isolations));
+	quoted = xstrdup("{'v':1,'id':'net30000000','name':'net3','driver':'macvlan','bridge':null,"
+			 "'subnets':['10.1.0.0/16','fd00:1::/64'],'shared':null,'isolation':null}");
+	return unquote(quoted);
+}
+
+static char *random_policy(const char *name)
+{
+	static const char *const orders[] = {"", "", "'order':10,", "'order':20,", "'order':-1.5,"};
+	static const char *const selectors[] = {
+		"all()", "role == `db`", "role == `web`", "has(tier)", "!has(tier)"};
+	static const char *const types[] = {"['ingress']", "['egress']", "['ingress','egress']"};
+	static const char *const rules[] = {"[]", "[{'action':'allow'}]",
+		"[{'action':'allow','protocol':'tcp','source':{'selector':'role == `web`'},"
+		"'destination':{'ports':[3306,3307]}}]",
+		"[{'action':'allow','destination':{'notSelector':'role == `db`'}}]",
+		"[{'action':'deny','source':{'nets':['10.0.0.0/24','192.168.0.0/16']}},{'action':'allow',"
+		"'source':{'selector':'all()'}}]",
+		"[{'action':'log'},{'action':'allow','protocol':'tcp','destination':{'ports':[3306,3307]}}]",
+		"[{'action':'allow','ipVersion':6,'source':{'selector':'has(tier)'}}]"};
+
+	return policy_record(
+		name, pick(orders), pick(selectors), pick(types), pick(rules), pick(rules));
+}
+
+static char *random_record(const struct field *field)
+{
+	static const char *const words[] = {"strict", "labelled", "off"};
+	static const char *const labels[] = {"{}", "{'role':'db'}", "{'tier':'front'}"};
+
+	switch (field->kind) {
+	case KIND_ENDPOINT:
+		return random_endpoint(field->id);
+	case KIND_NETWORK:
+		return random_network(field->id[3] - '0');
+	case KIND_POLICY:
+		return random_policy(field->id);
+	case KIND_ISOLATION:
+		return xstrdup(pick(words));
+	default:
+		return unquote(pick(labels));
+	}
+}
+
+static void name_fields(struct field fields[FIELDS])
+{
+	static const char *const overrides[OVERRIDES] = {
+		NODE "/net1", "*/net1", NODE "/net2", "*/net2"};
+	static const char *const labels[LABELS] = {NODE "/one", "*/one", NODE "/two", "other/one"};
+	size_t n = 0;
+
+	for (int i = 0; i < ENDPOINTS; i++, n++) {
+		fields[n].kind = KIND_ENDPOINT;
+		snprintf(fields[n].id, sizeof(fields[n].id), "ep%d", i);
+	}
+	for (int i = 1; i <= NETWORKS; i++, n++) {
+		fields[n].kind = KIND_NETWORK;
+		snprintf(fields[n].id, sizeof(fields[n].id), "net%d0000000", i);
+	}
+	for (int i = 0; i < POLICY_NAMES; i++, n++) {
+		fields[n].kind = KIND_POLICY;
+		snprintf(fields[n].id, sizeof(fields[n].id), "policy-%d", i);
+	}
+	for (int i = 0; i < OVERRIDES; i++, n++) {
+		fields[n].kind = KIND_ISOLATION;
+		snprintf(fields[n].id, sizeof(fields[n].id), "%s", overrides[i]);
+	}
+	for (int i = 0; i < LABELS; i++, n++) {
+		fields[n].kind = KIND_LABELS;
+		snprintf(fields[n].id, sizeof(fields[n].id), "%s", labels[i]);
+	}
+}
+
+/* --- worlds ------------------------------------------------------------------------------------ */
+
+static bool of_node(const struct field *field)
+{
+	return field->kind == KIND_ENDPOINT || field->kind == KIND_NETWORK;
+}
+
+static struct world *new_world(void)
+{
+	static char net2[] = "*2";
+	static char *const strict[] = {net2};
+	const struct world_config config = {.node = NODE,
+		.isolation = ISOLATION_LABELLED,
+		.strict_networks = strict,
+		.strict_network_count = 1};
+
+	return world_new(&config);
+}
+
+/* Everything of one stream, in random order. */
+static void snapshot(struct world *world, const struct field fields[FIELDS], bool node)
+{
+	struct batch batch = {0};
+	size_t start = draw(FIELDS), step = 1;
+
+	/* any step without a common divisor with FIELDS visits each field once */
+	for (size_t tries = draw(10) + 1; tries; step++) {
+		size_t a = step, b = FIELDS;
+
+		while (b) {
+			size_t rest = a % b;
+
+			a = b;
+			b = rest;
+		}
+		tries -= a == 1;
+		if (!tries)
+			break;
+	}
+	for (size_t i = 0, n = start; i < FIELDS; i++, n = (n + step) % FIELDS)
+		if (fields[n].record && of_node(&fields[n]) == node)
+			add(&batch, fields[n].kind, fields[n].id, xstrdup(fields[n].record));
+	apply(world, node ? NODE_STREAM : POLICIES, &batch, true);
+}
+
+/* Changes a few fields of one stream, some of them more than once, and tells the world. */
+static void random_batch(struct world *world, struct field fields[FIELDS])
+{
+	struct batch batch = {0};
+	bool node = draw(2);
+
+	for (unsigned changes = 1 + draw(4); changes;) {
+		struct field *field = &fields[draw(FIELDS)];
+
+		if (of_node(field) != node)
+			continue;
+		free(field->record);
+		field->record = draw(3) ? random_record(field) : NULL;
+		add(&batch, field->kind, field->id, field->record ? xstrdup(field->record) : NULL);
+		if (field->record && draw(6) == 0) {
+			/* goes and comes again in one batch */
+			free(field->record);
+			add(&batch, field->kind, field->id, NULL);
+			field->record = random_record(field);
+			add(&batch, field->kind, field->id, xstrdup(field->record));
+		}
+		changes--;
+	}
+	apply(world, node ? NODE_STREAM : POLICIES, &batch, false);
+}
+
+static char *all_of(struct world *world)
+{
+	cleanup_free char *rules = render(world);
+	cleanup_free char *problems = sentences(world_problems(world));
+	cleanup_free char *others = sentences(world_not_enforced(world));
+	struct world_stats s = stats_of(world);
+	size_t bridges = 0;
+	struct strbuf out = {0};
+	const struct world_bridge *bridge = world_bridges(world, &bridges);
+
+	strbuf_addf(&out,
+		"%s%s%sendpoints %zu isolated %zu networks %zu policies %zu selectors %zu groups %zu conflicts %zu\n",
+		rules, problems, others, s.endpoints, s.isolated, s.networks, s.policies,
+		s.selectors, s.groups, s.conflicts);
+	for (size_t i = 0; i < bridges; i++)
+		strbuf_addf(&out, "%s %s %s\n", bridge[i].name, bridge[i].network,
+			isolation_name(bridge[i].isolation));
+	return strbuf_take(&out);
+}
+
+/* Lines of one text that are not in the other, with the object that they are in. */
+static void difference(struct strbuf *out, char sign, const char *text, const char *other)
+{
+	cleanup_free char *lines = xstrdup(text);
+	const char *object = "";
+	char *save = NULL;
+
+	for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		cleanup_free char *whole = xasprintf("%s\n", line);
+
+		if (line[0] == '\t' && line[1] != '\t')
+			object = line;
+		if (!strstr(other, whole))
+			strbuf_addf(out, "%c %.60s: %s\n", sign, object, line);
+	}
+	if (!out->len)
+		strbuf_add(out, "the same lines in other places\n");
+}
+
+static void compare(struct world *world, const struct field fields[FIELDS], int step)
+{
+	CLEANUP(world) struct world *fresh = new_world();
+	cleanup_free char *got = all_of(world), *wanted = NULL;
+	cleanup_strbuf struct strbuf text = {0};
+	bool node_first = draw(2);
+
+	snapshot(fresh, fields, node_first);
+	snapshot(fresh, fields, !node_first);
+	wanted = all_of(fresh);
+	if (!strcmp(got, wanted))
+		return;
+	difference(&text, '+', got, wanted);
+	difference(&text, '-', wanted, got);
+	ck_abort_msg("step %d: more (+) and less (-) than a world that was told at once:\n%.3000s",
+		step, text.text);
+}
+
+/* --- the kernel -------------------------------------------------------------------------------- */
+
+static void declared(
+	const char *name, enum set_type type, const char *comment, enum diff diff, void *arg)
+{
+	(void)type;
+	(void)comment;
+	(void)arg;
+	ck_assert_msg(diff != DIFF_REPLACE, "%s", name);
+}
+
+/* A jump to a chain that is not there would be refused with the whole batch. */
+static void jumps(const char *set, enum set_type type, const struct elem_key *key,
+	const char *chain, const char *comment, enum diff diff, void *arg)
+{
+	(void)set;
+	(void)type;
+	(void)key;
+	(void)comment;
+	if (chain && diff != DIFF_REMOVE)
+		ck_assert_msg(ruleset_chain_exists(arg, chain), "%s", chain);
+}
+
+static void lookups(const char *name, const char *comment, const struct rule_list *rules,
+	enum diff diff, void *arg)
+{
+	cleanup_strbuf struct strbuf text = {0};
+
+	(void)comment;
+	(void)diff;
+	ruleset_render(arg, &text);
+	for (size_t r = 0; r < rules->count; r++)
+		for (size_t m = 0; m < rules->items[r].match_count; m++) {
+			const struct match *match = &rules->items[r].matches[m];
+			cleanup_free char *set = xasprintf("\tset %s {", match->set);
+
+			if (match->set[0] && match->kind != MATCH_OIF)
+				ck_assert_msg(strstr(text.text, set), "%s: %s", name, match->set);
+		}
+}
+
+static void commit(struct world *world)
+{
+	static const struct ruleset_visitor checks = {
+		.set = declared, .elem = jumps, .chain = lookups};
+	struct ruleset *rs = world_ruleset(world);
+
+	ruleset_visit(rs, &checks, rs);
+	ruleset_committed(rs);
+}
+
+START_TEST(test_the_way_to_a_world_does_not_matter)
+{
+	struct field fields[FIELDS] = {0};
+	CLEANUP(world) struct world *world = new_world();
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	seed = getenv("BULKHEAD_SEED") ? (unsigned)strtoul(getenv("BULKHEAD_SEED"), NULL, 10)
+				       : (unsigned)now.tv_nsec;
+	printf("world: BULKHEAD_SEED=%u\n", seed);
+	fflush(stdout);
+	name_fields(fields);
+	for (int step = 0; step < STEPS; step++) {
+		if (draw(20))
+			random_batch(world, fields);
+		else
+			snapshot(world, fields, draw(2));
+		if (draw(3) == 0)
+			commit(world);
+		compare(world, fields, step);
+	}
+	for (size_t i = 0; i < FIELDS; i++)
+		free(fields[i].record);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("world_random");
+	TCase *tcase = tcase_create("world_random");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, test_the_way_to_a_world_does_not_matter);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Worlds for tests: records as one-line JSON with ' for " and ` for ', changes by the handful, renderings to compare. */
+#ifndef BULKHEAD_TEST_WORLD_FIXTURE_H
+#define BULKHEAD_TEST_WORLD_FIXTURE_H
+
+#include "common/selector.h"
+#include "common/xalloc.h"
+#include "enforcerd/world.h"
+
+#include <check.h>
+#include <string.h>
+
+#define UNUSED_HELPER __attribute__((unused)) static
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define NODE         "node-1"
+#define NODE_STREAM  STORE_NODE_STREAM NODE
+#define POLICIES     STORE_POLICIES_STREAM
+
+/* The text with ' read as " and ` as '. Caller frees. */
+UNUSED_HELPER char *unquote(const char *quoted)
+{
+	char *text = xstrdup(quoted);
+
+	for (char *p = text; *p; p++)
+		*p = (char)(*p == '\'' ? '"' : *p == '`' ? '\'' : *p);
+	return text;
+}
+
+/* addresses: "'10.1.0.2'" or "null"; labels: "{'role':'db'}" */
+UNUSED_HELPER char *endpoint_record(const char *id, const char *name, int network,
+	const char *driver, const char *ipv4, const char *ipv6, const char *labels,
+	const char *rejected)
+{
+	cleanup_free char *quoted = xasprintf(
+		"{'v':1,'id':'%s','node':'" NODE
+		"','container':{'id':'c-%s','name':'%s','image':''},"
+		"'network':{'id':'net%d0000000','name':'net%d','driver':'%s'},'ipv4':%s,'ipv6':%s,"
+		"'mac':null,'labels':%s,'rejected':%s,'ports':[],'state':'running'}",
+		id, id, name, network, network, driver, ipv4, ipv6, labels, rejected);
+
+	return unquote(quoted);
+}
+
+/* Network N has 10.N.0.0/16 and fd00:N::/64 on br-N. */
+UNUSED_HELPER char *network_record(int n, const char *driver, const char *isolation)
+{
+	cleanup_free char *quoted =
+		xasprintf("{'v':1,'id':'net%d0000000','name':'net%d','driver':'%s','bridge':%s%d%s,"
+			  "'subnets':['10.%d.0.0/16','fd00:%d::/64'],'shared':null,'isolation':%s}",
+			n, n, driver, "'br-", n, "'", n, n, isolation);
+
+	return unquote(quoted);
+}
+
+UNUSED_HELPER char *policy_record(const char *name, const char *order, const char *selector,
+	const char *types, const char *ingress, const char *egress)
+{
+	cleanup_free char *quoted =
+		xasprintf("{'v':1,'name':'%s','spec':{%s'selector':'%s','types':%s,"
+			  "'ingress':%s,'egress':%s}}",
+			name, order, selector, types, ingress, egress);
+
+	return unquote(quoted);
+}
+
+/* --- changes ----------------------------------------------------------------------------------- */
+
+struct batch {
+	struct store_change *items;
+	size_t count, cap;
+};
+
+/* Takes the record over; NULL deletes. */
+UNUSED_HELPER void add(struct batch *batch, enum store_kind kind, const char *id, char *record)
+{
+	xgrow(batch->items, batch->count, batch->cap);
+	batch->items[batch->count++] =
+		(struct store_change){.kind = kind, .id = xstrdup(id), .record = record};
+}
+
+UNUSED_HELPER void batch_clear(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		store_change_clear(&batch->items[i]);
+	free(batch->items);
+	*batch = (struct batch){0};
+}
+
+/* Applies and empties the batch. */
+UNUSED_HELPER int try_apply(
+	struct world *world, const char *stream, struct batch *batch, bool whole, struct err *err)
+{
+	int rc = world_apply(world, stream, batch->items, batch->count, whole, err);
+
+	batch_clear(batch);
+	return rc;
+}
+
+UNUSED_HELPER void apply(struct world *world, const char *stream, struct batch *batch, bool whole)
+{
+	struct err err = {0};
+
+	ck_assert_msg(!try_apply(world, stream, batch, whole, &err), "%s", err.text);
+}
+
+/* One change of either stream. */
+UNUSED_HELPER void change(struct world *world, enum store_kind kind, const char *id, char *record)
+{
+	struct batch batch = {0};
+
+	add(&batch, kind, id, record);
+	apply(world, kind == KIND_ENDPOINT || kind == KIND_NETWORK ? NODE_STREAM : POLICIES, &batch,
+		false);
+}
+
+/* --- looking ----------------------------------------------------------------------------------- */
+
+UNUSED_HELPER char *render(struct world *world)
+{
+	struct strbuf out = {0};
+
+	ruleset_render(world_ruleset(world), &out);
+	return strbuf_take(&out);
+}
+
+UNUSED_HELPER bool in_set(struct world *world, const char *set, const char *ip)
+{
+	struct elem_key key = {0};
+
+	ck_assert_int_eq(ip_parse(ip, &key.ip, NULL), 0);
+	return ruleset_has(world_ruleset(world), set, &key);
+}
+
+UNUSED_HELPER bool is_isolated(struct world *world, const char *ip)
+{
+	bool v6 = strchr(ip, ':') != NULL;
+	bool isolated = in_set(world, v6 ? SET_ISOLATED6 : SET_ISOLATED4, ip);
+
+	/* closed or governed in both directions, or in none */
+	ck_assert(in_set(world, v6 ? MAP_EGRESS6 : MAP_EGRESS4, ip) == isolated);
+	ck_assert(in_set(world, v6 ? MAP_INGRESS6 : MAP_INGRESS4, ip) == isolated);
+	return isolated;
+}
+
+/* Name of the selector's set; family "4" or "6". */
+UNUSED_HELPER const char *selector_set(
+	const char *text, const char *family, char name[NFT_NAME_MAX])
+{
+	CLEANUP(selector) struct selector *selector = selector_parse(text, NULL);
+
+	ck_assert_ptr_nonnull(selector);
+	snprintf(name, NFT_NAME_MAX, "sel_%s_%s", selector_id(selector), family);
+	return name;
+}
+
+UNUSED_HELPER bool matches(struct world *world, const char *selector, const char *ip)
+{
+	char name[NFT_NAME_MAX];
+
+	return in_set(world, selector_set(selector, strchr(ip, ':') ? "6" : "4", name), ip);
+}
+
+/* The chain that a map sends an address to, as the rendering has it; "" if it is not there. Caller frees. */
+UNUSED_HELPER char *chain_of(struct world *world, const char *map, const char *ip)
+{
+	cleanup_free char *text = render(world);
+	cleanup_free char *head = xasprintf("\tmap %s {", map),
+			  *element = xasprintf("\n\t\t%s ", ip);
+	char *at = strstr(text, head), *end = at ? strstr(at, "\n\t}") : NULL;
+	char *found = at ? strstr(at, element) : NULL, *jump;
+
+	if (!found || found > end)
+		return xstrdup("");
+	jump = strstr(found, ": jump ") + strlen(": jump ");
+	return xstrndup(jump, strcspn(jump, "\n"));
+}
+
+/* The rules of a chain; "" if there is none. Caller frees. */
+UNUSED_HELPER char *rules_of(struct world *world, const char *chain)
+{
+	cleanup_free char *text = render(world);
+	cleanup_free char *head = xasprintf("\tchain %s {", chain);
+	char *at = strstr(text, head);
+
+	if (!at)
+		return xstrdup("");
+	at = strchr(at, '\n') + 1;
+	return xstrndup(at, (size_t)(strstr(at, "\t}\n") - at));
+}
+
+UNUSED_HELPER char *sentences(json_t *list)
+{
+	cleanup_json json_t *owned = list;
+	struct strbuf out = {0};
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (owned, i, item)
+		strbuf_addf(&out, "%s\n", json_string_value(item));
+	return strbuf_take(&out);
+}
+
+UNUSED_HELPER struct world *world_with(enum isolation isolation)
+{
+	const struct world_config config = {.node = NODE, .isolation = isolation};
+
+	return world_new(&config);
+}
+
+UNUSED_HELPER struct world_stats stats_of(const struct world *world)
+{
+	struct world_stats stats;
+
+	world_stats(world, &stats);
+	return stats;
+}
+
+#endif
