@@ -351,7 +351,7 @@ static struct store_change *last_changes(const struct store_change *changes, siz
 	}
 	for (size_t i = 0; i < *count; i++) {
 		HASH_FIND(hh, tables[changes[i].kind], changes[i].id, strlen(changes[i].id), found);
-		if (found->index == i)
+		if (found && found->index == i)
 			kept[n++] = changes[i];
 	}
 	for (size_t kind = 0; kind < KIND_COUNT; kind++)
