@@ -2,6 +2,7 @@
 #include "enforcerd/kernel_expr.h"
 
 #include "common/log.h"
+#include "common/strbuf.h"
 
 #include <arpa/inet.h>
 #include <libnftnl/expr.h>
@@ -15,6 +16,7 @@
 
 enum {
 	REGISTER = NFT_REG_1, /* of 16 bytes: the longest key fits, and no rule needs two */
+	TWIN_SIZE = 8, /* ", IPv4" and its end */
 	TCP_FLAGS_OFFSET = 13,
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
@@ -438,26 +440,98 @@ static void add_verdict(struct builder *b, const struct rule *rule)
 	}
 }
 
-static void add_comment(struct builder *b, const char *comment)
+/*
+ * " port 3306": nft 1.0.6 knows a port's type only from a protocol match on the packet itself and prints the flow's port as
+ * "0xcea [invalid type]", so the comment says it in words.
+ */
+static void describe_ports(const struct rule *rule, struct strbuf *out)
 {
+	for (size_t i = 0; i < rule->match_count; i++) {
+		const struct match *match = &rule->matches[i];
+
+		if (match->kind != MATCH_CT_PORT)
+			continue;
+		strbuf_addf(out, " %s%sport %u", match->negate ? "not " : "",
+			match->side == SIDE_SRC ? "source " : "", match->first);
+		if (match->last != match->first)
+			strbuf_addf(out, "-%u", match->last);
+	}
+}
+
+static void add_comment(struct builder *b, const struct rule *rule)
+{
+	cleanup_strbuf struct strbuf comment = {0};
 	struct nftnl_udata_buf *notes = must(nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN));
 	char text[RULE_COMMENT_MAX];
 
+	strbuf_add(&comment, rule->comment);
+	describe_ports(rule, &comment);
 	nftnl_udata_put_strz(
-		notes, NFTNL_UDATA_RULE_COMMENT, kernel_text(text, sizeof(text), comment));
+		notes, NFTNL_UDATA_RULE_COMMENT, kernel_text(text, sizeof(text), comment.text));
 	nftnl_rule_set_data(b->rule, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(notes),
 		nftnl_udata_buf_len(notes));
 	nftnl_udata_buf_free(notes);
 }
 
-struct nftnl_rule *kernel_rule(
-	const struct rule *rule, enum rule_part part, const struct rule_place *place)
+/* The only IP version that a match can hold for, or 0. */
+static uint8_t family_of_match(const struct match *match)
+{
+	switch (match->kind) {
+	case MATCH_NFPROTO:
+		return match->negate ? 0 : match->family;
+	case MATCH_CT_ADDR:
+	case MATCH_HDR_ADDR:
+		return match->cidr.ip.family;
+	case MATCH_CT_ADDR_SET:
+	case MATCH_HDR_ADDR_SET:
+		return match->family;
+	case MATCH_CT_PROTOCOL:
+		if (match->negate)
+			return 0;
+		return match->value == IPPROTO_ICMP ? 4 : match->value == IPPROTO_ICMPV6 ? 6 : 0;
+	default:
+		return 0;
+	}
+}
+
+static uint8_t family_of_rule(const struct rule *rule)
+{
+	uint8_t family = 0;
+
+	for (size_t i = 0; i < rule->match_count && !family; i++)
+		family = family_of_match(&rule->matches[i]);
+	return family;
+}
+
+static bool shows_number(const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->match_count; i++)
+		if (rule->matches[i].kind == MATCH_CT_PORT || rule->matches[i].kind == MATCH_CT_ICMP)
+			return true;
+	return false;
+}
+
+size_t kernel_rule_families(const struct rule *rule, uint8_t families[2])
+{
+	families[0] = shows_number(rule) ? family_of_rule(rule) : 0;
+	families[1] = 6;
+	if (families[0] || !shows_number(rule))
+		return 1;
+	families[0] = 4;
+	return 2;
+}
+
+struct nftnl_rule *kernel_rule(const struct rule *rule, enum rule_part part, uint8_t family,
+	const struct rule_place *place)
 {
 	struct builder b = {.rule = must(nftnl_rule_alloc())};
+	uint8_t twin;
 
 	nftnl_rule_set_u32(b.rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
 	nftnl_rule_set_str(b.rule, NFTNL_RULE_TABLE, place->table);
 	nftnl_rule_set_str(b.rule, NFTNL_RULE_CHAIN, place->chain);
+	if (family)
+		need_nfproto(&b, family);
 	for (size_t i = 0; i < rule->match_count; i++)
 		add_match(&b, &rule->matches[i]);
 	if (part == RULE_LOG) {
@@ -468,6 +542,6 @@ struct nftnl_rule *kernel_rule(
 		add_verdict(&b, rule);
 	}
 	if (rule->comment[0])
-		add_comment(&b, rule->comment);
+		add_comment(&b, rule);
 	return b.rule;
 }

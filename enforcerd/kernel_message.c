@@ -132,9 +132,9 @@ void message_flush_chain(struct batch *batch, const char *table, const char *nam
 }
 
 static void put_rule(struct batch *batch, const struct rule *rule, enum rule_part part,
-	const struct rule_place *place)
+	uint8_t family, const struct rule_place *place)
 {
-	struct nftnl_rule *built = kernel_rule(rule, part, place);
+	struct nftnl_rule *built = kernel_rule(rule, part, family, place);
 
 	nftnl_rule_nlmsg_build_payload(
 		batch_message(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND), built);
@@ -143,9 +143,16 @@ static void put_rule(struct batch *batch, const struct rule *rule, enum rule_par
 
 void message_rule(struct batch *batch, const struct rule *rule, const struct rule_place *place)
 {
-	if (rule->log)
-		put_rule(batch, rule, RULE_LOG, place);
-	put_rule(batch, rule, RULE_VERDICT, place);
+	uint8_t families[2];
+	size_t count = kernel_rule_families(rule, families);
+
+	for (size_t i = 0; i < count; i++) {
+		if (rule->log)
+			put_rule(batch, rule, RULE_LOG, families[i], place);
+		/* a log action is its log and nothing else */
+		if (!rule->log || rule->counter[0] || rule->verdict != VERDICT_CONTINUE)
+			put_rule(batch, rule, RULE_VERDICT, families[i], place);
+	}
 }
 
 /* --- sets and counters ------------------------------------------------------------------------- */
@@ -162,8 +169,8 @@ static void put_set_notes(
 	nftnl_udata_put_u32(notes, NFTNL_UDATA_SET_KEYBYTEORDER,
 		form->host_order ? NFT_ORDER_HOST : NFT_ORDER_BIG);
 	if (comment && *comment)
-		nftnl_udata_put_strz(notes, NFTNL_UDATA_SET_COMMENT,
-			kernel_text(text, sizeof(text), comment));
+		nftnl_udata_put_strz(
+			notes, NFTNL_UDATA_SET_COMMENT, kernel_text(text, sizeof(text), comment));
 	mnl_attr_put(message, NFTA_SET_USERDATA, nftnl_udata_buf_len(notes),
 		nftnl_udata_buf_data(notes));
 	nftnl_udata_buf_free(notes);
@@ -222,8 +229,8 @@ void message_counter(struct batch *batch, const char *table, const char *name)
 
 void message_delete_counter(struct batch *batch, const char *table, const char *name)
 {
-	struct nlmsghdr *message = named_message(
-		batch, NFT_MSG_DELOBJ, NFTA_OBJ_TABLE, table, NFTA_OBJ_NAME, name);
+	struct nlmsghdr *message =
+		named_message(batch, NFT_MSG_DELOBJ, NFTA_OBJ_TABLE, table, NFTA_OBJ_NAME, name);
 
 	mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
 }
@@ -293,9 +300,9 @@ static void open_message(struct elems *elems, const char *set, enum set_type typ
 		return;
 	elems_finish(elems);
 	snprintf(elems->set, sizeof(elems->set), "%s", set);
-	elems->message = batch_message(elems->batch,
-		elems->remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
-		elems->remove ? 0 : NLM_F_CREATE);
+	elems->message =
+		batch_message(elems->batch, elems->remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
+			elems->remove ? 0 : NLM_F_CREATE);
 	batch_message_keys(elems->batch, type);
 	mnl_attr_put_strz(elems->message, NFTA_SET_ELEM_LIST_TABLE, elems->table);
 	mnl_attr_put_strz(elems->message, NFTA_SET_ELEM_LIST_SET, set);
