@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Options from one table: flag > environment > default. The same table prints --help, so that what is
- * printed is what is read. A flag --foo-file / variable ..._FILE reads the value from a file (secrets).
+ * printed is what is read. Flags are --flag VALUE or --flag=VALUE, in full: abbreviations are refused. A
+ * variable that is "" counts as not set. What is refused names the flag or the variable, never a secret's value.
  */
 #ifndef BULKHEAD_CONFIG_H
 #define BULKHEAD_CONFIG_H
@@ -17,7 +18,7 @@ enum config_kind {
 	CONFIG_FLAG,   /* bool *  : present or not; no argument, no environment */
 	CONFIG_BOOL,   /* bool *  : on|off */
 	CONFIG_NUMBER, /* long *  : decimal or 0x, within min..max */
-	CONFIG_LIST,   /* struct config_list * : flag repeats, environment is a comma list */
+	CONFIG_LIST,   /* struct config_list * : flag repeats; a comma list in both */
 	CONFIG_CHECKED /* char ** : as STRING, accepted by check() */
 };
 
@@ -35,7 +36,7 @@ struct config_option {
 	enum config_kind kind;
 	void *target;
 	long min, max; /* CONFIG_NUMBER */
-	bool secret;   /* environment NAME_FILE names a file that holds the value; never printed */
+	bool secret; /* where env is not set, env_FILE names a file whose first line is the value */
 	int (*check)(const char *value, struct err *err); /* CONFIG_CHECKED */
 };
 

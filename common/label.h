@@ -2,9 +2,9 @@
 /*
  * Label maps and what may stand in them.
  *
- * Keys are [A-Za-z0-9_./-]{1,512}; user values are at most 63 characters, [A-Za-z0-9_.-], ending (and, if
- * empty is not meant, beginning as Calico v2.6's validator asks) alphanumeric; derived values, under the
- * reserved key space "docker/", may be any printable text of at most 512 bytes.
+ * Keys are [A-Za-z0-9_./-]{1,512}. User values are at most 63 of [A-Za-z0-9_.-], may be empty, else end with a letter
+ * or digit (Calico v2.6's rule: they may begin with any of these). Derived values, under the reserved key space
+ * "docker/", may be any printable UTF-8 text of at most 512 bytes.
  */
 #ifndef BULKHEAD_LABEL_H
 #define BULKHEAD_LABEL_H
@@ -38,8 +38,9 @@ int label_value_check(const char *value, struct err *err) must_check;
 int label_derived_value_check(const char *value, struct err *err) must_check;
 bool label_key_reserved(const char *key);
 
-/* A JSON object of strings; every pair is checked as user or derived by its key. */
+/* A JSON object of strings, owned by the caller. Keys and values must be UTF-8. */
 json_t *labels_to_json(const struct labels *labels);
+/* Every pair is checked, its value as a user's or a derived one by its key; the first bad one refuses the map. */
 struct labels *labels_from_json(const json_t *json, struct err *err) must_check;
 
 DEFINE_CLEANUP(labels, struct labels *, labels_free)

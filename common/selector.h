@@ -25,12 +25,16 @@ struct selector;
 struct selector *selector_parse(const char *text, struct err *err) must_check;
 void selector_free(struct selector *sel);
 
-/* "role == \"database\"": one spelling for all selectors that mean the same tree. Borrowed. */
+/*
+ * "role == \"database\"": one spelling for all selectors that mean the same tree, and its own canonical text. It has
+ * blanks and brackets that the text may do without, so where the text just met a limit it may be refused. Borrowed.
+ */
 const char *selector_canonical(const struct selector *sel);
 
 /* SELECTOR_ID_LEN hex digits of SHA-256 over the canonical text: names kernel sets. Borrowed. */
 const char *selector_id(const struct selector *sel);
 
+/* Allocates nothing. */
 bool selector_match(const struct selector *sel, const struct labels *labels);
 
 DEFINE_CLEANUP(selector, struct selector *, selector_free)

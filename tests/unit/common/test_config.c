@@ -4,6 +4,7 @@
 #include "common/xalloc.h"
 #include "tests/unit/common/capture.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -35,7 +36,7 @@ static const struct config_option second_table[] = {
 	{"image-labels", "T_IMAGES", "on|off", "off", "count them", CONFIG_BOOL, &got.images},
 	{"resync", "T_RESYNC", "SECONDS", "60", "how often", CONFIG_NUMBER, &got.resync, 1, 3600},
 	{"mark-mask", "T_MASK", "MASK", "0xffff0000", "our bits", CONFIG_NUMBER, &got.mask, 0,
-		0xffffffffL},
+		LONG_MAX},
 	{"strict-network-with-a-long-name", "T_NETWORKS", "GLOB", NULL, "strict ones", CONFIG_LIST,
 		&got.networks},
 	{NULL}};
@@ -349,6 +350,20 @@ START_TEST(test_numbers)
 }
 END_TEST
 
+/* Where the range ends with the type, too large must not become the largest. */
+START_TEST(test_a_number_beyond_the_type_is_refused)
+{
+	cleanup_free char *text = NULL;
+
+	setenv("T_MASK", "0x7fffffffffffffff", 1);
+	run("");
+	ck_assert_int_eq(got.mask, LONG_MAX);
+	setenv("T_MASK", "0x8000000000000000", 1);
+	text = complaint("");
+	ck_assert_ptr_nonnull(strstr(text, "T_MASK: \"0x8000000000000000\" is not a number in"));
+}
+END_TEST
+
 START_TEST(test_bad_values_name_where_they_came_from)
 {
 	static const struct {
@@ -544,6 +559,7 @@ static TCase *value_tests(void)
 	TCase *tcase = tests("values");
 
 	tcase_add_test(tcase, test_numbers);
+	tcase_add_test(tcase, test_a_number_beyond_the_type_is_refused);
 	tcase_add_test(tcase, test_bad_values_name_where_they_came_from);
 	tcase_add_loop_test(tcase, test_wrong_use_says_what_and_how, 0, COUNT(refused));
 	tcase_add_test(tcase, test_what_follows_a_bad_flag_is_not_repeated);
