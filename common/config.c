@@ -138,12 +138,8 @@ static int set_value(const struct config_option *o, const char *value, struct er
 
 /* --- sources: default, environment, secret file ------------------------------------------------ */
 
-static int read_secret(const char *path, char *value, struct err *err)
+static int read_first_line(FILE *file, const char *path, char *value, struct err *err)
 {
-	cleanup_file FILE *file = fopen(path, "re");
-
-	if (!file)
-		return err_set(err, errno, "open %s", path);
 	if (!fgets(value, SECRET_MAX, file) && ferror(file))
 		return err_set(err, errno, "read %s", path);
 	/* half a secret must not be tried as if it were the whole one */
@@ -152,6 +148,15 @@ static int read_secret(const char *path, char *value, struct err *err)
 			SECRET_MAX - 2);
 	value[strcspn(value, "\r\n")] = '\0';
 	return *value ? 0 : err_set(err, 0, "read %s: first line is empty", path);
+}
+
+static int read_secret(const char *path, char *value, struct err *err)
+{
+	cleanup_file FILE *file = fopen(path, "re");
+
+	if (!file)
+		return err_set(err, errno, "open %s", path);
+	return read_first_line(file, path, value, err);
 }
 
 /* NULL also for "": compose sets a variable that nobody filled in to that. */
