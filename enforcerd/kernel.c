@@ -167,8 +167,8 @@ static enum step send_both(struct kernel *kernel, const struct plan_batches *bat
  * The generation is read before anything else: whatever somebody changes from then on makes the batch stale, and whatever
  * was changed before is among the watch's news or in the inventory.
  */
-static enum step attempt(struct kernel *kernel, struct ruleset *rs, struct kernel_commit *commit,
-	struct err *err)
+static enum step attempt(
+	struct kernel *kernel, struct ruleset *rs, struct kernel_commit *commit, struct err *err)
 {
 	CLEANUP(inventory) struct inventory *inventory = NULL;
 	struct plan_batches batches = {0};
@@ -202,8 +202,8 @@ static double now_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void finish_commit(struct kernel *kernel, struct ruleset *rs, double begin,
-	struct kernel_commit *commit)
+static void finish_commit(
+	struct kernel *kernel, struct ruleset *rs, double begin, struct kernel_commit *commit)
 {
 	struct err err = {0};
 

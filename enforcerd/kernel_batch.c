@@ -124,8 +124,7 @@ unsigned batch_count(const struct batch *batch)
 
 size_t batch_size(const struct batch *batch)
 {
-	return batch->ended ? batch->size
-			    : batch->size + MNL_ALIGN(last_message(batch)->nlmsg_len);
+	return batch->ended ? batch->size : batch->size + MNL_ALIGN(last_message(batch)->nlmsg_len);
 }
 
 /* --- refusals in words ------------------------------------------------------------------------- */
@@ -146,8 +145,7 @@ static const struct {
 	{NFT_MSG_NEWSET, "add set %s", NFTA_SET_NAME, 0, 0},
 	{NFT_MSG_DELSET, "delete set %s", NFTA_SET_NAME, 0, 0},
 	{NFT_MSG_NEWSETELEM, "to set %s", NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS, 0},
-	{NFT_MSG_DELSETELEM, "from set %s", NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS,
-		0},
+	{NFT_MSG_DELSETELEM, "from set %s", NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS, 0},
 	{NFT_MSG_NEWOBJ, "add counter %s", NFTA_OBJ_NAME, 0, 0},
 	{NFT_MSG_DELOBJ, "delete counter %s", NFTA_OBJ_NAME, 0, 0},
 };
@@ -157,9 +155,8 @@ static const struct nlattr *find_attr(const struct nlmsghdr *message, uint16_t t
 	const struct nlattr *attr;
 
 	if (type)
-		mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
-			if (mnl_attr_get_type(attr) == type)
-				return attr;
+		mnl_attr_for_each(attr, message,
+			sizeof(struct nfgenmsg)) if (mnl_attr_get_type(attr) == type) return attr;
 	return NULL;
 }
 
@@ -168,9 +165,8 @@ static const struct nlattr *find_nested(const struct nlattr *nest, uint16_t type
 	const struct nlattr *attr;
 
 	if (nest)
-		mnl_attr_for_each_nested(attr, nest)
-			if (mnl_attr_get_type(attr) == type)
-				return attr;
+		mnl_attr_for_each_nested(
+			attr, nest) if (mnl_attr_get_type(attr) == type) return attr;
 	return NULL;
 }
 
@@ -310,7 +306,8 @@ struct answers {
 	struct err *err; /* of messages[worst] */
 };
 
-static void set_refusal(struct answers *answers, size_t index, const struct netlink_refusal *refusal)
+static void set_refusal(
+	struct answers *answers, size_t index, const struct netlink_refusal *refusal)
 {
 	const struct batch *batch = answers->batch;
 	const struct position *position = &batch->messages[index];
@@ -366,8 +363,7 @@ static int take_answers(struct answers *answers, struct netlink *netlink, struct
 	for (bool overflow = false; !answers->acknowledged;) {
 		const void *data = NULL;
 		struct err why = {0};
-		ssize_t len =
-			netlink_receive(netlink, !answers->refused && !overflow, &data, &why);
+		ssize_t len = netlink_receive(netlink, !answers->refused && !overflow, &data, &why);
 
 		if (len < 0 && why.code == ENOBUFS && !overflow) {
 			overflow = true;

@@ -32,9 +32,9 @@ size_t batch_size(const struct batch *batch);    /* bytes */
 
 enum batch_outcome {
 	BATCH_APPLIED,
-	BATCH_STALE,   /* the generation is another by now: nothing was applied */
+	BATCH_STALE, /* the generation is another by now: nothing was applied */
 	BATCH_REFUSED, /* nothing was applied; err names the first refused object, code is its errno */
-	BATCH_UNKNOWN  /* no answer: whether it was applied is not known */
+	BATCH_UNKNOWN /* no answer: whether it was applied is not known */
 };
 
 struct batch_result {

@@ -52,13 +52,13 @@ static void index_attr(const struct nlattr *attr, const struct nlattr **table, s
 static const char *text_of(const struct nlattr *attr)
 {
 	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0 ? mnl_attr_get_str(attr)
-									  : "";
+									 : "";
 }
 
 static uint32_t number_of(const struct nlattr *attr)
 {
 	return attr && mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ? ntohl(mnl_attr_get_u32(attr))
-								   : 0;
+								  : 0;
 }
 
 /* --- generation -------------------------------------------------------------------------------- */
@@ -158,8 +158,7 @@ static void read_hook(const struct nlattr *nest, uint32_t *hook, int32_t *priori
 	const struct nlattr *attrs[NFTA_HOOK_MAX + 1] = {0};
 	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, nest)
-		index_attr(attr, attrs, NFTA_HOOK_MAX + 1);
+	mnl_attr_for_each_nested(attr, nest) index_attr(attr, attrs, NFTA_HOOK_MAX + 1);
 	*hook = number_of(attrs[NFTA_HOOK_HOOKNUM]);
 	*priority = (int32_t)number_of(attrs[NFTA_HOOK_PRIORITY]);
 }
@@ -257,8 +256,7 @@ static int read_objects(struct inventory *inventory, struct netlink *netlink, st
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		char buffer[REQUEST_SIZE];
-		struct nlmsghdr *message =
-			request(buffer, kinds[i].type, NLM_F_DUMP, NFPROTO_INET);
+		struct nlmsghdr *message = request(buffer, kinds[i].type, NLM_F_DUMP, NFPROTO_INET);
 
 		if (kinds[i].table_attr)
 			mnl_attr_put_strz(message, kinds[i].table_attr, inventory->table);

@@ -2,7 +2,6 @@
 #include "enforcerd/kernel_expr.h"
 
 #include "common/log.h"
-#include "common/strbuf.h"
 
 #include <arpa/inet.h>
 #include <libnftnl/expr.h>
@@ -16,7 +15,7 @@
 
 enum {
 	REGISTER = NFT_REG_1, /* of 16 bytes: the longest key fits, and no rule needs two */
-	TWIN_SIZE = 8, /* ", IPv4" and its end */
+	TWIN_SIZE = 12,       /* ", IPv4" and room for what gcc thinks possible */
 	TCP_FLAGS_OFFSET = 13,
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
@@ -440,34 +439,16 @@ static void add_verdict(struct builder *b, const struct rule *rule)
 	}
 }
 
-/*
- * " port 3306": nft 1.0.6 knows a port's type only from a protocol match on the packet itself and prints the flow's port as
- * "0xcea [invalid type]", so the comment says it in words.
- */
-static void describe_ports(const struct rule *rule, struct strbuf *out)
+/* twin: the IP version of a rule of two that nft would show alike, or 0. */
+static void add_comment(struct builder *b, const char *comment, uint8_t twin)
 {
-	for (size_t i = 0; i < rule->match_count; i++) {
-		const struct match *match = &rule->matches[i];
-
-		if (match->kind != MATCH_CT_PORT)
-			continue;
-		strbuf_addf(out, " %s%sport %u", match->negate ? "not " : "",
-			match->side == SIDE_SRC ? "source " : "", match->first);
-		if (match->last != match->first)
-			strbuf_addf(out, "-%u", match->last);
-	}
-}
-
-static void add_comment(struct builder *b, const struct rule *rule)
-{
-	cleanup_strbuf struct strbuf comment = {0};
 	struct nftnl_udata_buf *notes = must(nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN));
-	char text[RULE_COMMENT_MAX];
+	char text[RULE_COMMENT_MAX + TWIN_SIZE];
 
-	strbuf_add(&comment, rule->comment);
-	describe_ports(rule, &comment);
-	nftnl_udata_put_strz(
-		notes, NFTNL_UDATA_RULE_COMMENT, kernel_text(text, sizeof(text), comment.text));
+	kernel_text(text, RULE_COMMENT_MAX, comment);
+	if (twin)
+		snprintf(text + strlen(text), TWIN_SIZE, "%sIPv%u", *text ? ", " : "", twin);
+	nftnl_udata_put_strz(notes, NFTNL_UDATA_RULE_COMMENT, text);
 	nftnl_rule_set_data(b->rule, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(notes),
 		nftnl_udata_buf_len(notes));
 	nftnl_udata_buf_free(notes);
@@ -506,7 +487,8 @@ static uint8_t family_of_rule(const struct rule *rule)
 static bool shows_number(const struct rule *rule)
 {
 	for (size_t i = 0; i < rule->match_count; i++)
-		if (rule->matches[i].kind == MATCH_CT_PORT || rule->matches[i].kind == MATCH_CT_ICMP)
+		if (rule->matches[i].kind == MATCH_CT_PORT ||
+			rule->matches[i].kind == MATCH_CT_ICMP)
 			return true;
 	return false;
 }
@@ -541,7 +523,8 @@ struct nftnl_rule *kernel_rule(const struct rule *rule, enum rule_part part, uin
 			add_counter(&b, rule->counter);
 		add_verdict(&b, rule);
 	}
-	if (rule->comment[0])
-		add_comment(&b, rule);
+	twin = family && !family_of_rule(rule) ? family : 0;
+	if (rule->comment[0] || twin)
+		add_comment(&b, rule->comment, twin);
 	return b.rule;
 }

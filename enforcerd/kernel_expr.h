@@ -8,8 +8,6 @@
 #include <libnftnl/rule.h>
 
 enum {
-	/* the kernel's own bounds of one rule (nf_tables_api.c) */
-	KERNEL_RULE_EXPRS_MAX = 128,
 	/* of denied packets, in nflog: headers and the begin of the payload */
 	LOG_SNAPLEN = 128,
 	LOG_RATE_PER_SECOND = 10,
@@ -27,9 +25,16 @@ struct rule_place {
  */
 enum rule_part { RULE_LOG, RULE_VERDICT };
 
-/* Never fails; the caller frees it with nftnl_rule_free(). */
-struct nftnl_rule *kernel_rule(
-	const struct rule *rule, enum rule_part part, const struct rule_place *place);
+/*
+ * nft (1.0.6) shows a flow's port or ICMP type as a number only in a rule that has said which IP version it is about, else
+ * as "0x35 [invalid type]". So such rules say it first: families[] gets 4, 6 or both, or a single 0 where it does not
+ * matter. Returns how many there are: a rule of the kernel for each.
+ */
+size_t kernel_rule_families(const struct rule *rule, uint8_t families[2]);
+
+/* family: as told by kernel_rule_families(). Never fails; the caller frees it with nftnl_rule_free(). */
+struct nftnl_rule *kernel_rule(const struct rule *rule, enum rule_part part, uint8_t family,
+	const struct rule_place *place);
 
 /* Text as nft can print it within double quotes and read it back: no quotes, no control characters, at most size - 1 bytes,
  * cut between characters. Returns out. */

@@ -40,7 +40,7 @@ void message_delete_table(struct batch *batch, const char *table);
 void message_chain(struct batch *batch, const char *table, const char *name, const char *comment);
 void message_delete_chain(struct batch *batch, const char *table, const char *name);
 void message_flush_chain(struct batch *batch, const char *table, const char *name);
-/* One message, or two for a rule that logs. */
+/* One message, or more: see enum rule_part and kernel_rule_families(). */
 void message_rule(struct batch *batch, const struct rule *rule, const struct rule_place *place);
 /* id: any number that no other set of the same batch has. */
 void message_set(struct batch *batch, const char *table, const char *name, enum set_type type,

@@ -58,8 +58,8 @@ static bool same_chain(const struct found *found, const char *name)
 	return found->hook == base->hook && found->priority == base->priority;
 }
 
-static enum fate set_fate(const struct plan *plan, const char *name, enum set_type type,
-	enum diff diff)
+static enum fate set_fate(
+	const struct plan *plan, const char *name, enum set_type type, enum diff diff)
 {
 	const struct found *found;
 
@@ -218,8 +218,8 @@ static void delete_elements(struct plan *plan)
 {
 	const struct ruleset_visitor visitor = {.set = on_enter_set, .elem = on_delete_elem};
 
-	plan->elems = (struct elems){
-		.batch = plan->batch, .table = plan->input->table, .remove = true};
+	plan->elems =
+		(struct elems){.batch = plan->batch, .table = plan->input->table, .remove = true};
 	visit(plan, &visitor);
 	elems_finish(&plan->elems);
 }
@@ -227,8 +227,7 @@ static void delete_elements(struct plan *plan)
 /* Users before what they use: rules, then elements that jump, then sets, chains, counters. */
 static void remove_objects(struct plan *plan)
 {
-	static const struct ruleset_visitor flush = {
-		.set = on_flush_set, .chain = on_flush_chain};
+	static const struct ruleset_visitor flush = {.set = on_flush_set, .chain = on_flush_chain};
 	static const struct ruleset_visitor delete_sets = {.set = on_delete_set};
 	static const struct ruleset_visitor delete_rest = {
 		.chain = on_delete_chain, .counter = on_delete_counter};
@@ -263,8 +262,7 @@ static void on_create_set(
 	struct plan *plan = arg;
 
 	if (creates(plan, set_fate(plan, name, type, diff)))
-		message_set(
-			plan->batch, plan->input->table, name, type, comment, ++plan->set_id);
+		message_set(plan->batch, plan->input->table, name, type, comment, ++plan->set_id);
 }
 
 /* Whether the batch being built gives the chain its rules. */
@@ -303,8 +301,9 @@ static void on_fill_chain(const char *name, const char *comment, const struct ru
 	enum diff diff, void *arg)
 {
 	struct plan *plan = arg;
-	const struct rule_place place = {
-		.table = plan->input->table, .chain = name, .nflog_group = plan->input->nflog_group};
+	const struct rule_place place = {.table = plan->input->table,
+		.chain = name,
+		.nflog_group = plan->input->nflog_group};
 
 	(void)comment;
 	if (!writes_chain(plan, name, chain_fate(plan, name, diff)))

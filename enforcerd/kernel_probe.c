@@ -45,15 +45,13 @@ static const struct {
 	{"conntrack state", {.kind = MATCH_CT_STATE, .value = CT_ESTABLISHED}},
 	{"conntrack direction", {.kind = MATCH_CT_ORIGINAL}},
 	{"conntrack protocol", {.kind = MATCH_CT_PROTOCOL, .value = 6}},
-	{"conntrack address in set",
-		{.kind = MATCH_CT_ADDR_SET, .family = 4, .set = "addresses4"}},
+	{"conntrack address in set", {.kind = MATCH_CT_ADDR_SET, .family = 4, .set = "addresses4"}},
 	{"conntrack address in set of blocks",
 		{.kind = MATCH_CT_ADDR_SET, .side = SIDE_DST, .family = 6, .set = "blocks6"}},
 	{"conntrack port range", {.kind = MATCH_CT_PORT, .side = SIDE_DST, .first = 1, .last = 9}},
 	{"conntrack port in set", {.kind = MATCH_CT_PORT_SET, .side = SIDE_DST, .set = "ports"}},
 	{"conntrack ICMP type", {.kind = MATCH_CT_ICMP, .first = 8, .last = ICMP_ANY_CODE}},
-	{"header address in set",
-		{.kind = MATCH_HDR_ADDR_SET, .family = 6, .set = "addresses6"}},
+	{"header address in set", {.kind = MATCH_HDR_ADDR_SET, .family = 6, .set = "addresses6"}},
 	{"input interface in set", {.kind = MATCH_IIF_SET, .set = "interfaces"}},
 	{"output interface", {.kind = MATCH_OIF, .set = "lo"}},
 	{"ICMPv6 type", {.kind = MATCH_ICMPV6_TYPE, .first = 133, .last = 136}},
@@ -133,8 +131,8 @@ static bool only_the_end_failed(const struct batch *batch, const struct batch_re
 
 int kernel_check(struct kernel *kernel, struct err *err)
 {
-	cleanup_free char *table = xasprintf("%.*s_check_%d", PROBE_NAME_SIZE, kernel->table,
-		(int)getpid());
+	cleanup_free char *table =
+		xasprintf("%.*s_check_%d", PROBE_NAME_SIZE, kernel->table, (int)getpid());
 	CLEANUP(batch) struct batch *batch = probe_batch(kernel, table);
 	struct err why = {0};
 
@@ -145,7 +143,8 @@ int kernel_check(struct kernel *kernel, struct err *err)
 		if (dump_generation(kernel->netlink, &generation, err) < 0)
 			return -1;
 		if (batch_send(batch, kernel->netlink, generation, &result, &why) == 0) {
-			err_set(&why, 0, "check of nf_tables: the kernel took what it should refuse");
+			err_set(&why, 0,
+				"check of nf_tables: the kernel took what it should refuse");
 			if (kernel_delete_table(kernel, table, err) < 0)
 				return -1;
 			break;

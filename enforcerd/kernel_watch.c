@@ -74,10 +74,11 @@ static bool names_table(const struct nlmsghdr *message, const char *table)
 
 	if (header->nfgen_family != NFPROTO_INET)
 		return false;
-	mnl_attr_for_each(attr, message, sizeof(*header))
-		if (mnl_attr_get_type(attr) == NFTA_TABLE_NAME)
-			return mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0 &&
-			       !strcmp(mnl_attr_get_str(attr), table);
+	mnl_attr_for_each(
+		attr, message, sizeof(*header)) if (mnl_attr_get_type(attr) ==
+						    NFTA_TABLE_NAME) return mnl_attr_validate(attr,
+		MNL_TYPE_NUL_STRING) == 0 &&
+		!strcmp(mnl_attr_get_str(attr), table);
 	return false;
 }
 

@@ -13,7 +13,8 @@ struct kernel_watch;
 /* own: the portid of the socket that writes. table is copied. */
 struct kernel_watch *kernel_watch_new(const char *table, uint32_t own, struct err *err) must_check;
 void kernel_watch_free(struct kernel_watch *watch);
-int kernel_watch_fd(const struct kernel_watch *watch); /* readable: kernel_watch_touched() has news */
+int kernel_watch_fd(
+	const struct kernel_watch *watch); /* readable: kernel_watch_touched() has news */
 
 /*
  * Reads all news. True when table inet `table` may have been changed by another socket since the last call; who is then set

@@ -108,14 +108,12 @@ int netlink_send(struct netlink *netlink, const void *data, size_t len, struct e
 		netlink->send_size = len;
 	}
 	do
-		sent = sendto(
-			fd, data, len, 0, (const struct sockaddr *)&kernel, sizeof(kernel));
+		sent = sendto(fd, data, len, 0, (const struct sockaddr *)&kernel, sizeof(kernel));
 	while (sent < 0 && errno == EINTR);
 	if (sent == (ssize_t)len)
 		return 0;
-	return err_set(err, sent < 0 ? errno : EIO,
-		"send %zu bytes to the kernel in one message%s", len,
-		sent < 0 && errno == EMSGSIZE ? " (larger than the socket's buffer)" : "");
+	return err_set(err, sent < 0 ? errno : EIO, "send %zu bytes to the kernel in one message%s",
+		len, sent < 0 && errno == EMSGSIZE ? " (larger than the socket's buffer)" : "");
 }
 
 ssize_t netlink_receive(struct netlink *netlink, bool wait, const void **data, struct err *err)
@@ -168,8 +166,7 @@ bool netlink_refusal(const struct nlmsghdr *message, struct netlink_refusal *ref
 		offset += MNL_ALIGN(body->msg.nlmsg_len) - MNL_NLMSG_HDRLEN;
 	if (offset > mnl_nlmsg_get_payload_len(message))
 		return true;
-	mnl_attr_for_each(attr, message, offset)
-		read_refusal_attr(attr, refusal);
+	mnl_attr_for_each(attr, message, offset) read_refusal_attr(attr, refusal);
 	return true;
 }
 

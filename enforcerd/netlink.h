@@ -28,8 +28,7 @@ uint32_t netlink_take_seq(struct netlink *netlink, uint32_t count);
 int netlink_listen(struct netlink *netlink, unsigned group, struct err *err) must_check;
 
 /* Sends len bytes as one datagram, with a send buffer as large as it takes. */
-int netlink_send(
-	struct netlink *netlink, const void *data, size_t len, struct err *err) must_check;
+int netlink_send(struct netlink *netlink, const void *data, size_t len, struct err *err) must_check;
 /*
  * Receives one datagram into a buffer of the socket's own, valid until the next call. Length, 0 when there is none
  * now (a listening socket, or wait is false), or -1 with err; err->code ENOBUFS: messages were lost.
