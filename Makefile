@@ -118,11 +118,13 @@ $(foreach d,$(DIRS),$(eval $(call unit,$(d))))
 check: $(UNIT)
 	@tests/unit/run $(UNIT)
 
-# Integration tests in C: the same layout under tests/integration, against real servers and namespaces.
+# Integration tests in C: the same layout under tests/integration, against real servers and namespaces, with
+# what tests/lib has for them.
+TEST_LIB := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/lib/*.c))
 INTEGRATION := $(patsubst tests/integration/%.c,$(BUILD)/integration/%,$(wildcard $(addprefix tests/integration/,$(addsuffix /test_*.c,$(DIRS)))))
 
 define integration
-$(BUILD)/integration/$(1)/%: $(BUILD)/obj/tests/integration/$(1)/%.o $(if $(filter common,$(1)),,$(BUILD)/$(1).a) $(BUILD)/common.a
+$(BUILD)/integration/$(1)/%: $(BUILD)/obj/tests/integration/$(1)/%.o $$(TEST_LIB) $(if $(filter common,$(1)),,$(BUILD)/$(1).a) $(BUILD)/common.a
 	@mkdir -p $$(@D)
 	$$(call say,LD $$@)
 	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
@@ -140,7 +142,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 include $(wildcard tests/fuzz/fuzz.mk)
 
 # --- static checks ---------------------------------------------------------------------------------
-C_FILES := $(wildcard $(addsuffix /*.c,$(DIRS))) $(wildcard tests/unit/*/*.c tests/fuzz/*.c tests/bench/*.c tests/lib/*.c)
+C_FILES := $(wildcard $(addsuffix /*.c,$(DIRS))) $(wildcard tests/unit/*/*.c tests/integration/*/*.c tests/fuzz/*.c tests/bench/*.c tests/lib/*.c)
 H_FILES := $(wildcard $(addsuffix /*.h,$(DIRS))) $(wildcard tests/unit/*.h tests/unit/*/*.h tests/fuzz/*.h tests/lib/*.h)
 SH_FILES := $(shell grep -lE '^\#!.*(ba)?sh' .ci/* deploy/* tests/* tests/*/* 2>/dev/null)
 

@@ -2,28 +2,23 @@
 #include "common/redis.h"
 
 #include "common/backoff.h"
-#include "common/redis_tls.h"
+#include "common/redis_codec.h"
+#include "common/redis_transport.h"
 #include "common/redis_url.h"
 #include "common/xalloc.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
-#include <event2/dns.h>
 #include <hiredis/hiredis.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 /*
- * A reply that grows beyond REPLY_MAX without being complete is not one of ours (a snapshot of 10,000 endpoints is about 10 MB);
- * WORDS_MAX bounds redis_call().
+ * From the first byte to READY; from one PING to the next, and as long for its answer; words of redis_call(), of which the
+ * callers' longest has five.
  */
-enum { CONNECT_SECONDS = 5, IDLE_SECONDS = 5, REPLY_MAX = 256 << 20, WORDS_MAX = 64 };
+enum { CONNECT_SECONDS = 5, IDLE_SECONDS = 5, WORDS_MAX = 64 };
 
 enum state { STATE_WAITING, STATE_CONNECTING, STATE_HANDSHAKE, STATE_READY };
 
@@ -42,30 +37,28 @@ struct subscription {
 };
 
 struct redis {
-	struct event_base *base;
-	struct evdns_base *dns;
+	unsigned holds; /* the owner's, until redis_free(), and redis_hold()'s */
 	struct redis_url url;
 	char *password_file, *client_name;
-	SSL_CTX *tls;
 	redis_event_fn *on_event;
+	void (*on_failure)(const char *cause, void *arg);
 	void *arg;
 	enum state state;
+	struct redis_transport *transport;
 	struct bufferevent *bev;
-	redisReader *reader;
-	size_t fed; /* bytes since the last complete reply */
+	struct redis_codec *codec;
 	unsigned long
 		connection; /* counts connections, so that a callback that ends one is noticed */
 	unsigned handshake_left;
 	struct pending *first, **last;
 	struct subscription *subscriptions;
+	bool publish_mode;   /* SUBSCRIBE was sent on this connection */
 	struct event *timer; /* reconnect, connect limit, or keepalive, by state */
 	bool ping_sent;
 	struct backoff backoff;
 	char peer[300];
 	char cause[ERR_TEXT_MAX];
 };
-
-static void connect_now(struct redis *redis);
 
 /* --- losing a connection ----------------------------------------------------------------------- */
 
@@ -76,30 +69,41 @@ static void set_timer(struct redis *redis, unsigned ms)
 	evtimer_add(redis->timer, &delay);
 }
 
-static void answer_all_with_null(struct redis *redis)
+static struct pending *take_pending(struct redis *redis)
 {
 	struct pending *pending = redis->first;
 
-	redis->first = NULL;
-	redis->last = &redis->first;
-	while (pending) {
-		struct pending *next = pending->next;
+	redis->first = pending->next;
+	if (!redis->first)
+		redis->last = &redis->first;
+	return pending;
+}
+
+/* One by one, since a callback may redis_drop() what comes after it. Nothing is added: the state is not READY. */
+static void answer_all_with_null(struct redis *redis)
+{
+	while (redis->first) {
+		struct pending *pending = take_pending(redis);
 
 		if (pending->fn)
 			pending->fn(NULL, pending->arg);
 		free(pending);
-		pending = next;
 	}
+}
+
+static void free_subscription(struct subscription *sub)
+{
+	free(sub->channel);
+	free(sub);
 }
 
 static void drop_subscriptions(struct redis *redis)
 {
 	while (redis->subscriptions) {
-		struct subscription *next = redis->subscriptions->next;
+		struct subscription *sub = redis->subscriptions;
 
-		free(redis->subscriptions->channel);
-		free(redis->subscriptions);
-		redis->subscriptions = next;
+		redis->subscriptions = sub->next;
+		free_subscription(sub);
 	}
 }
 
@@ -108,15 +112,12 @@ static void close_connection(struct redis *redis)
 	if (redis->bev)
 		bufferevent_free(redis->bev);
 	redis->bev = NULL;
-	if (redis->reader)
-		redisReaderFree(redis->reader);
-	redis->reader = NULL;
+	redis_codec_free(steal_ptr(redis->codec));
 	redis->connection++;
-	redis->fed = 0;
-	redis->ping_sent = false;
+	redis->ping_sent = redis->publish_mode = false;
 }
 
-/* Ends the connection and schedules the next; the consumer hears of it only if it had heard READY. */
+/* Ends the connection and schedules the next; the consumer hears LOST only if it had heard READY. */
 static void lose(struct redis *redis, const char *cause)
 {
 	bool was_ready = redis->state == STATE_READY;
@@ -124,14 +125,15 @@ static void lose(struct redis *redis, const char *cause)
 	if (redis->state == STATE_WAITING)
 		return;
 	redis->state = STATE_WAITING;
-	if (cause != redis->cause)
-		snprintf(redis->cause, sizeof(redis->cause), "%s", cause);
+	snprintf(redis->cause, sizeof(redis->cause), "%s", cause);
 	close_connection(redis);
 	drop_subscriptions(redis);
 	answer_all_with_null(redis);
 	set_timer(redis, backoff_next(&redis->backoff));
 	if (was_ready)
 		redis->on_event(REDIS_LOST, redis->cause, redis->arg);
+	else if (redis->on_failure)
+		redis->on_failure(redis->cause, redis->arg);
 }
 
 void redis_reset(struct redis *redis, const char *cause)
@@ -159,7 +161,8 @@ static int push(struct redis *redis, size_t argc, const char *const *argv, const
 {
 	struct pending *pending;
 
-	if (send_words(redis, argc, argv, lens) < 0)
+	/* a command without a word has no reply: every later one would be taken for another's */
+	if (!argc || argc > INT_MAX || send_words(redis, argc, argv, lens) < 0)
 		return -1;
 	pending = xcalloc(1, sizeof(*pending));
 	pending->fn = fn;
@@ -177,15 +180,15 @@ int redis_command(struct redis *redis, size_t argc, const char *const *argv, con
 
 int redis_call(struct redis *redis, redis_reply_fn *fn, void *arg, ...)
 {
-	const char *words[WORDS_MAX];
+	const char *words[WORDS_MAX + 1];
 	size_t count = 0;
 	va_list ap;
 
 	va_start(ap, arg);
-	while (count < WORDS_MAX && (words[count] = va_arg(ap, const char *)))
+	while (count <= WORDS_MAX && (words[count] = va_arg(ap, const char *)))
 		count++;
 	va_end(ap);
-	return redis_command(redis, count, words, NULL, fn, arg);
+	return count <= WORDS_MAX ? redis_command(redis, count, words, NULL, fn, arg) : -1;
 }
 
 int redis_subscribe(struct redis *redis, const char *channel, redis_message_fn *fn,
@@ -197,6 +200,7 @@ int redis_subscribe(struct redis *redis, const char *channel, redis_message_fn *
 	/* its confirmation is told by its form, not by its place among the replies */
 	if (redis->state != STATE_READY || send_words(redis, 2, words, NULL) < 0)
 		return -1;
+	redis->publish_mode = true;
 	sub = xcalloc(1, sizeof(*sub));
 	sub->channel = xstrdup(channel);
 	sub->fn = fn;
@@ -207,30 +211,64 @@ int redis_subscribe(struct redis *redis, const char *channel, redis_message_fn *
 	return 0;
 }
 
+static void forget_replies(struct redis *redis, const void *arg)
+{
+	for (struct pending *pending = redis->first; pending; pending = pending->next)
+		if (pending->arg == arg)
+			pending->fn = NULL;
+}
+
+static void forget_messages(struct redis *redis, const void *arg)
+{
+	struct subscription **at = &redis->subscriptions;
+
+	while (*at) {
+		struct subscription *sub = *at;
+		const char *const words[] = {"UNSUBSCRIBE", sub->channel};
+
+		if (sub->arg != arg) {
+			at = &sub->next;
+			continue;
+		}
+		*at = sub->next;
+		/* what comes in spite of it belongs to no subscription and is passed over */
+		(void)send_words(redis, 2, words, NULL);
+		free_subscription(sub);
+	}
+}
+
 /* --- handshake --------------------------------------------------------------------------------- */
 
 static void become_ready(struct redis *redis)
 {
 	redis->state = STATE_READY;
 	redis->cause[0] = '\0';
-	backoff_reset(&redis->backoff);
 	set_timer(redis, IDLE_SECONDS * 1000);
 	redis->on_event(REDIS_READY, "", redis->arg);
 }
 
-static void on_handshake(redis_reply *reply, void *arg)
+static void take_step(struct redis *redis, const redis_reply *reply, const char *step)
 {
-	struct redis *redis = arg;
 	struct err err = {0};
 
 	if (!reply || redis->state != STATE_HANDSHAKE)
 		return;
 	if (redis_reply_failed(reply, &err)) {
+		err_wrap(&err, "%s", step);
 		lose(redis, err.text);
-		return;
-	}
-	if (!--redis->handshake_left)
+	} else if (!--redis->handshake_left) {
 		become_ready(redis);
+	}
+}
+
+static void on_auth(redis_reply *reply, void *arg)
+{
+	take_step(arg, reply, "AUTH");
+}
+
+static void on_select(redis_reply *reply, void *arg)
+{
+	take_step(arg, reply, "SELECT");
 }
 
 /* First line of the password file, or NULL with *err. */
@@ -243,39 +281,49 @@ static char *read_password(const char *path, struct err *err)
 	if (!file) {
 		err_set(err, errno, "open password file %s", path);
 	} else if (!fgets(line, sizeof(line), file)) {
-		err_set(err, 0, "password file %s is empty", path);
+		err_set(err, ferror(file) ? errno : 0, "read password file %s: no first line",
+			path);
+	} else if (strlen(line) == sizeof(line) - 1) {
+		err_set(err, 0, "read password file %s: first line is longer than %zu bytes", path,
+			sizeof(line) - 2);
 	} else {
 		line[strcspn(line, "\r\n")] = '\0';
 		password = xstrdup(line);
-		explicit_bzero(line, sizeof(line));
 	}
+	explicit_bzero(line, sizeof(line));
 	return password;
 }
 
-static int send_auth(struct redis *redis, struct err *err)
+static int push_auth(struct redis *redis, const char *password)
 {
-	cleanup_free char *from_file = NULL;
-	const char *password = redis->url.password;
 	const char *words[3] = {"AUTH"};
 	size_t count = 1;
-	int rc;
 
-	if (redis->password_file) {
-		from_file = read_password(redis->password_file, err);
-		if (!from_file)
-			return -1;
-		password = from_file;
-	}
-	if (!password)
-		return 0;
 	if (redis->url.user)
 		words[count++] = redis->url.user;
 	words[count++] = password;
 	redis->handshake_left++;
-	rc = push(redis, count, words, NULL, on_handshake, redis);
-	if (from_file)
+	return push(redis, count, words, NULL, on_auth, redis);
+}
+
+static int send_auth(struct redis *redis, struct err *err)
+{
+	char *from_file;
+	int rc;
+
+	if (!redis->password_file && !redis->url.password)
+		return 0;
+	if (!redis->password_file) {
+		rc = push_auth(redis, redis->url.password);
+	} else {
+		from_file = read_password(redis->password_file, err);
+		if (!from_file)
+			return -1;
+		rc = push_auth(redis, from_file);
 		explicit_bzero(from_file, strlen(from_file));
-	return rc < 0 ? err_set(err, 0, "send AUTH") : 0;
+		free(from_file);
+	}
+	return rc < 0 ? err_set(err, ENOMEM, "send AUTH") : 0;
 }
 
 static void begin_handshake(struct redis *redis)
@@ -283,6 +331,7 @@ static void begin_handshake(struct redis *redis)
 	const char *const setname[] = {"CLIENT", "SETNAME", redis->client_name};
 	struct err err = {0};
 	char db[12];
+	/* database 0 as well: a server that wants a password which we have not says so here */
 	const char *const select[] = {"SELECT", db};
 
 	redis->state = STATE_HANDSHAKE;
@@ -292,10 +341,11 @@ static void begin_handshake(struct redis *redis)
 		lose(redis, err.text);
 		return;
 	}
-	redis->handshake_left += 2;
-	if (push(redis, 2, select, NULL, on_handshake, redis) < 0 ||
-		push(redis, 3, setname, NULL, on_handshake, redis) < 0)
-		lose(redis, "send handshake: out of memory");
+	redis->handshake_left++;
+	/* the name is a courtesy: an ACL that does not grant it is no reason to stay away */
+	if (push(redis, 3, setname, NULL, NULL, NULL) < 0 ||
+		push(redis, 2, select, NULL, on_select, redis) < 0)
+		lose(redis, "send SELECT: out of memory");
 }
 
 /* --- receiving --------------------------------------------------------------------------------- */
@@ -316,79 +366,93 @@ static struct subscription *find_subscription(struct redis *redis, const redis_r
 	return sub;
 }
 
+/* The subscription may be gone after either call. */
+static void deliver(struct subscription *sub, redis_reply *reply)
+{
+	size_t len = 0;
+	const char *data = redis_reply_text(reply->element[2], &len);
+
+	if (word_is(reply->element[0], "message") && data)
+		sub->fn(reply->element[1]->str, data, len, sub->arg);
+	else if (word_is(reply->element[0], "subscribe") && sub->done)
+		sub->done(reply, sub->arg);
+}
+
 /* True when the reply was a pub/sub push and has been dealt with. */
 static bool route_push(struct redis *redis, redis_reply *reply)
 {
 	struct subscription *sub;
 
-	if (!redis->subscriptions || reply->type != REDIS_REPLY_ARRAY || reply->elements < 2)
+	if (!redis->publish_mode)
 		return false;
-	if (word_is(reply->element[0], "pong"))
-		return false; /* answers our PING in its place */
-	if (reply->elements < 3 || !(sub = find_subscription(redis, reply->element[1])))
-		return true;
-	if (word_is(reply->element[0], "message")) {
-		size_t len = 0;
-		const char *data = redis_reply_text(reply->element[2], &len);
+	if (reply->type == REDIS_REPLY_ERROR) {
+		struct err err = {0};
 
-		if (data)
-			sub->fn(sub->channel, data, len, sub->arg);
-	} else if (word_is(reply->element[0], "subscribe") && sub->done) {
-		sub->done(reply, sub->arg);
+		err_set(&err, 0, "SUBSCRIBE: %s", reply->str);
+		lose(redis, err.text);
+		return true;
 	}
+	if (reply->type != REDIS_REPLY_ARRAY || !reply->elements ||
+		word_is(reply->element[0], "pong"))
+		return false; /* answers our PING in its place */
+	sub = reply->elements == 3 ? find_subscription(redis, reply->element[1]) : NULL;
+	if (sub)
+		deliver(sub, reply);
 	return true;
 }
 
 static void answer(struct redis *redis, redis_reply *reply)
 {
-	struct pending *pending = redis->first;
+	struct pending *pending;
 
 	if (route_push(redis, reply))
 		return;
-	if (!pending) {
-		lose(redis, "unexpected reply");
+	if (!redis->first) {
+		const char *text =
+			reply->type == REDIS_REPLY_ERROR ? reply->str : "reply without a command";
+		cleanup_free char *cause = xstrdup(text);
+
+		lose(redis, cause);
 		return;
 	}
-	redis->first = pending->next;
-	if (!redis->first)
-		redis->last = &redis->first;
+	pending = take_pending(redis);
 	if (pending->fn)
 		pending->fn(reply, pending->arg);
 	free(pending);
 }
 
-/* Feeds what came into the codec and answers every complete reply. */
+static int feed(struct redis_codec *codec, struct evbuffer *in, struct err *err)
+{
+	size_t len = evbuffer_get_length(in);
+
+	if (len && redis_codec_feed(codec, evbuffer_pullup(in, -1), len, err) < 0)
+		return -1;
+	evbuffer_drain(in, len);
+	return 0;
+}
+
+/* Feeds what came into the codec and answers every complete reply; an answer may end the connection. */
 static void on_read(struct bufferevent *bev, void *arg)
 {
 	struct redis *redis = arg;
-	struct evbuffer *in = bufferevent_get_input(bev);
 	unsigned long connection = redis->connection;
-	size_t len = evbuffer_get_length(in);
-	void *reply = NULL;
+	struct err err = {0};
+	int rc = feed(redis->codec, bufferevent_get_input(bev), &err);
 
 	redis->ping_sent = false;
-	redis->fed += len;
-	if (redis->fed > REPLY_MAX ||
-		redisReaderFeed(redis->reader, (const char *)evbuffer_pullup(in, -1), len) !=
-			REDIS_OK) {
-		lose(redis, "reply is too large");
-		return;
-	}
-	evbuffer_drain(in, len);
-	while (redis->connection == connection) {
-		if (redisReaderGetReply(redis->reader, &reply) != REDIS_OK) {
-			cleanup_free char *cause =
-				xasprintf("protocol error: %s", redis->reader->errstr);
+	while (rc >= 0 && redis->connection == connection) {
+		redis_reply *reply = NULL;
 
-			lose(redis, cause);
+		rc = redis_codec_next(redis->codec, &reply, &err);
+		if (rc == 0)
 			return;
+		if (rc > 0) {
+			answer(redis, reply);
+			freeReplyObject(reply);
 		}
-		if (!reply)
-			return;
-		redis->fed = 0;
-		answer(redis, reply);
-		freeReplyObject(reply);
 	}
+	if (rc < 0)
+		lose(redis, err.text);
 }
 
 static void on_bev_event(struct bufferevent *bev, short what, void *arg)
@@ -397,71 +461,40 @@ static void on_bev_event(struct bufferevent *bev, short what, void *arg)
 	char cause[256];
 
 	if (what & BEV_EVENT_CONNECTED) {
+		redis_transport_tune(redis->transport, bev);
 		begin_handshake(redis);
 		return;
 	}
-	if (redis->tls && redis->state == STATE_CONNECTING && bufferevent_openssl_get_ssl(bev) &&
-		!(EVUTIL_SOCKET_ERROR() == ECONNREFUSED))
-		redis_tls_cause(bufferevent_openssl_get_ssl(bev),
-			bufferevent_get_openssl_error(bev), cause, sizeof(cause));
-	else if (what & BEV_EVENT_EOF)
-		snprintf(cause, sizeof(cause), "connection closed by the server");
-	else if (bufferevent_socket_get_dns_error(bev))
-		snprintf(cause, sizeof(cause), "resolve: %s",
-			evutil_gai_strerror(bufferevent_socket_get_dns_error(bev)));
-	else
-		snprintf(cause, sizeof(cause), "%s",
-			evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+	redis_transport_cause(redis->transport, bev, what, cause, sizeof(cause));
 	lose(redis, cause);
 }
 
 /* --- connecting -------------------------------------------------------------------------------- */
 
-static struct bufferevent *new_bufferevent(struct redis *redis, struct err *err)
-{
-	SSL *ssl;
-
-	if (!redis->tls)
-		return bufferevent_socket_new(redis->base, -1, BEV_OPT_CLOSE_ON_FREE);
-	ssl = redis_tls_session(redis->tls, redis->url.host, err);
-	if (!ssl)
-		return NULL;
-	return bufferevent_openssl_socket_new(
-		redis->base, -1, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
-}
-
-static int start_connect(struct redis *redis)
-{
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-
-	if (!redis->url.path)
-		return bufferevent_socket_connect_hostname(
-			redis->bev, redis->dns, AF_UNSPEC, redis->url.host, redis->url.port);
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", redis->url.path);
-	return bufferevent_socket_connect(redis->bev, (struct sockaddr *)&sun, sizeof(sun));
-}
-
 static void connect_now(struct redis *redis)
 {
-	struct err err = {.text = "out of memory"};
-	unsigned long connection;
+	struct err err = {0};
+	unsigned long connection = redis->connection;
 
 	redis->state = STATE_CONNECTING;
 	set_timer(redis, CONNECT_SECONDS * 1000);
-	redis->reader = redisReaderCreate();
-	redis->bev = new_bufferevent(redis, &err);
-	if (!redis->bev || !redis->reader) {
+	redis->codec = redis_codec_new();
+	redis->bev = redis_transport_open(redis->transport, &err);
+	if (!redis->bev) {
 		lose(redis, err.text);
 		return;
 	}
-	connection = redis->connection;
 	bufferevent_setcb(redis->bev, on_read, NULL, on_bev_event, redis);
 	bufferevent_enable(redis->bev, EV_READ | EV_WRITE);
-	if (start_connect(redis) < 0 && redis->connection == connection)
+	if (redis_transport_connect(redis->transport, redis->bev) < 0 &&
+		redis->connection == connection)
 		lose(redis, strerror(errno));
 }
 
-/* Half-open connections show by a PING that nothing follows. */
+/*
+ * Half-open connections show by a PING that nothing follows. Only a connection that has stood for a while ends the back-off: one
+ * that is refused something right after READY would otherwise be tried ten times a second for ever.
+ */
 static void keep_alive(struct redis *redis)
 {
 	const char *const ping[] = {"PING"};
@@ -470,6 +503,7 @@ static void keep_alive(struct redis *redis)
 		lose(redis, "no answer to PING");
 		return;
 	}
+	backoff_reset(&redis->backoff);
 	redis->ping_sent = true;
 	set_timer(redis, IDLE_SECONDS * 1000);
 	if (push(redis, 1, ping, NULL, NULL, NULL) < 0)
@@ -487,8 +521,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		connect_now(redis);
 		break;
 	case STATE_CONNECTING:
-	case STATE_HANDSHAKE:
 		lose(redis, "connect: timed out");
+		break;
+	case STATE_HANDSHAKE:
+		lose(redis, "connected, but the server does not answer");
 		break;
 	case STATE_READY:
 		keep_alive(redis);
@@ -500,30 +536,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 static void name_peer(struct redis *redis)
 {
-	if (redis->url.path)
-		snprintf(redis->peer, sizeof(redis->peer), "%.290s", redis->url.path);
-	else
-		snprintf(redis->peer, sizeof(redis->peer), "%.280s:%u", redis->url.host,
-			redis->url.port);
-}
+	const struct redis_url *url = &redis->url;
+	bool v6 = url->host && strchr(url->host, ':');
 
-static int open_parts(struct redis *redis, const struct redis_options *options, struct err *err)
-{
-	if (redis_url_parse(options->url, &redis->url, err) < 0)
-		return -1;
-	name_peer(redis);
-	if (redis->url.tls) {
-		redis->tls = redis_tls_context(options->ca, options->cert, options->key, err);
-		if (!redis->tls)
-			return -1;
-	}
-	redis->timer = evtimer_new(redis->base, on_timer, redis);
-	/* needed for names only, but a resolver that is never asked costs one small allocation */
-	redis->dns = redis->url.host
-			     ? evdns_base_new(redis->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
-								   EVDNS_BASE_DISABLE_WHEN_INACTIVE)
-			     : NULL;
-	return redis->timer ? 0 : err_set(err, ENOMEM, "create timer");
+	if (url->path)
+		snprintf(redis->peer, sizeof(redis->peer), "%.290s", url->path);
+	else
+		snprintf(redis->peer, sizeof(redis->peer), v6 ? "[%.280s]:%u" : "%.280s:%u",
+			url->host, url->port);
 }
 
 struct redis *redis_new(struct event_base *base, const struct redis_options *options,
@@ -531,16 +551,36 @@ struct redis *redis_new(struct event_base *base, const struct redis_options *opt
 {
 	CLEANUP(redis) struct redis *redis = xcalloc(1, sizeof(*redis));
 
-	redis->base = base;
+	redis->holds = 1;
 	redis->on_event = on_event;
+	redis->on_failure = options->on_failure;
 	redis->arg = arg;
 	redis->last = &redis->first;
 	redis->password_file = options->password_file ? xstrdup(options->password_file) : NULL;
 	redis->client_name = xstrdup(options->client_name ? options->client_name : "bulkhead");
-	if (open_parts(redis, options, err) < 0)
+	if (redis_url_parse(options->url, &redis->url, err) < 0)
 		return NULL;
+	name_peer(redis);
+	redis->transport = redis_transport_new(base, &redis->url, options, err);
+	if (!redis->transport)
+		return NULL;
+	redis->timer = evtimer_new(base, on_timer, redis);
+	if (!redis->timer) {
+		err_set(err, ENOMEM, "create timer");
+		return NULL;
+	}
 	set_timer(redis, 0);
 	return steal_ptr(redis);
+}
+
+static void release(struct redis *redis)
+{
+	if (--redis->holds)
+		return;
+	redis_url_clear(&redis->url);
+	free(redis->password_file);
+	free(redis->client_name);
+	free(redis);
 }
 
 void redis_free(struct redis *redis)
@@ -551,15 +591,25 @@ void redis_free(struct redis *redis)
 	close_connection(redis);
 	drop_subscriptions(redis);
 	answer_all_with_null(redis);
+	/* the loop may end before the last hold is dropped: nothing of it is kept */
 	if (redis->timer)
 		event_free(redis->timer);
-	if (redis->dns)
-		evdns_base_free(redis->dns, 0);
-	SSL_CTX_free(redis->tls);
-	redis_url_clear(&redis->url);
-	free(redis->password_file);
-	free(redis->client_name);
-	free(redis);
+	redis_transport_free(steal_ptr(redis->transport));
+	redis->timer = NULL;
+	release(redis);
+}
+
+struct redis *redis_hold(struct redis *redis)
+{
+	redis->holds++;
+	return redis;
+}
+
+void redis_drop(struct redis *redis, const void *arg)
+{
+	forget_replies(redis, arg);
+	forget_messages(redis, arg);
+	release(redis);
 }
 
 bool redis_is_ready(const struct redis *redis)
@@ -575,34 +625,4 @@ const char *redis_peer(const struct redis *redis)
 const char *redis_last_error(const struct redis *redis)
 {
 	return redis->cause;
-}
-
-/* --- replies ----------------------------------------------------------------------------------- */
-
-const char *redis_reply_text(const redis_reply *reply, size_t *len)
-{
-	if (!reply || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS &&
-			      reply->type != REDIS_REPLY_ERROR))
-		return NULL;
-	if (len)
-		*len = (size_t)reply->len;
-	return reply->str;
-}
-
-bool redis_reply_failed(const redis_reply *reply, struct err *err)
-{
-	if (!reply) {
-		err_set(err, 0, "connection lost");
-		return true;
-	}
-	if (reply->type == REDIS_REPLY_ERROR) {
-		err_set(err, 0, "%s", reply->str);
-		return true;
-	}
-	for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++)
-		if (reply->element[i]->type == REDIS_REPLY_ERROR) {
-			err_set(err, 0, "%s", reply->element[i]->str);
-			return true;
-		}
-	return false;
 }

@@ -26,6 +26,8 @@ struct redis_options {
 		password_file; /* NULL or a file whose first line overrides the URL's password; re-read at each connect */
 	const char *ca, *cert, *key; /* TLS files, or NULL (ca: the system's store) */
 	const char *client_name;     /* CLIENT SETNAME, for redis-cli CLIENT LIST */
+	/* A try to connect failed before READY, and will be repeated; NULL if that is of no interest. arg is on_event's. */
+	void (*on_failure)(const char *cause, void *arg);
 };
 
 enum redis_event { REDIS_READY, REDIS_LOST };
@@ -47,20 +49,29 @@ int redis_url_check(const char *url, struct err *err) must_check;
 /* Fails only on bad options. Connecting begins when the loop runs. */
 struct redis *redis_new(struct event_base *base, const struct redis_options *options,
 	redis_event_fn *on_event, void *arg, struct err *err) must_check;
-void redis_free(struct redis *redis); /* outstanding commands are answered with NULL first */
+/* Answers outstanding commands with NULL first. Not from within a callback of this connection. */
+void redis_free(struct redis *redis);
+/*
+ * For modules that are handed a connection and may end before or after it: between hold and drop the object stays valid, though
+ * after redis_free() it only refuses commands. redis_drop() also forgets whatever was asked with this arg: neither replies nor
+ * messages reach it any more.
+ */
+struct redis *redis_hold(struct redis *redis); /* returns redis */
+void redis_drop(struct redis *redis, const void *arg);
 bool redis_is_ready(const struct redis *redis);
 const char *redis_peer(
 	const struct redis *redis); /* "127.0.0.1:6379", without secrets; for messages */
 const char *redis_last_error(const struct redis *redis); /* "" when there was none */
 
-/* Sends one command (binary safe). fn may be NULL. -1 when not ready. */
+/* Sends one command (binary safe). fn may be NULL. -1 when not ready, or without a word. */
 int redis_command(struct redis *redis, size_t argc, const char *const *argv, const size_t *lens,
 	redis_reply_fn *fn, void *arg) must_check;
-/* The same with NUL-terminated words, the last one NULL: redis_call(r, fn, arg, "GET", key, NULL). */
+/* The same with at most 64 NUL-terminated words, then NULL: redis_call(r, fn, arg, "GET", key, NULL). */
 int redis_call(struct redis *redis, redis_reply_fn *fn, void *arg, ...)
 	__attribute__((sentinel)) must_check;
 /* Subscribes on this connection, which may then only (un)subscribe and ping. Calls fn for every message;
- * done for the confirmation. Re-subscribe yourself at READY. */
+ * done for the confirmation. Re-subscribe yourself at READY. One subscription per channel and connection. A server that
+ * refuses it (ACL) ends the connection, with its words as the cause. */
 int redis_subscribe(struct redis *redis, const char *channel, redis_message_fn *fn,
 	redis_reply_fn *done, void *arg) must_check;
 /* Drops the connection and starts anew (a reply made no sense, a time limit passed). */

@@ -10,7 +10,8 @@
 
 struct redis_sync;
 
-/* Connects and authenticates within timeout_ms; *err says why not, naming the peer. */
+/* Connects and authenticates within timeout_ms, in one try; *err says why not, naming the peer. timeout_ms bounds every later
+ * wait as well. */
 struct redis_sync *redis_sync_open(
 	const struct redis_options *options, unsigned timeout_ms, struct err *err) must_check;
 void redis_sync_close(struct redis_sync *sync);
@@ -22,6 +23,10 @@ redis_reply *redis_sync_command(
 redis_reply *redis_sync_call(struct redis_sync *sync, struct err *err, ...)
 	__attribute__((sentinel)) must_check;
 void redis_sync_reply_free(redis_reply *reply);
+/* Sends without waiting, for the commands between MULTI and EXEC; what the server has against one of them is in the error of the
+ * next redis_sync_command() that fails. */
+int redis_sync_queue(struct redis_sync *sync, struct err *err, ...)
+	__attribute__((sentinel)) must_check;
 
 DEFINE_CLEANUP(redis_sync, struct redis_sync *, redis_sync_close)
 DEFINE_CLEANUP(redis_reply, redis_reply *, redis_sync_reply_free)

@@ -79,11 +79,10 @@ SSL *redis_tls_session(SSL_CTX *context, const char *host, struct err *err)
 void redis_tls_cause(SSL *ssl, unsigned long code, char *text, size_t size)
 {
 	long verify = SSL_get_verify_result(ssl);
+	const char *reason = ERR_reason_error_string(code);
 
 	if (verify != X509_V_OK)
 		snprintf(text, size, "TLS: %s", X509_verify_cert_error_string(verify));
-	else if (code)
-		snprintf(text, size, "TLS: %s", ERR_reason_error_string(code));
 	else
-		snprintf(text, size, "TLS: connection closed");
+		snprintf(text, size, "TLS: %s", reason ? reason : "handshake failed");
 }

@@ -16,7 +16,7 @@ SSL_CTX *redis_tls_context(
 	const char *ca, const char *cert, const char *key, struct err *err) must_check;
 /* A client SSL that accepts only a certificate for host (a name or an address). */
 SSL *redis_tls_session(SSL_CTX *context, const char *host, struct err *err) must_check;
-/* Why the handshake failed, from the verify result and OpenSSL's error queue. */
+/* Why the handshake failed: the verify result, or else the reason in code (an OpenSSL error). */
 void redis_tls_cause(SSL *ssl, unsigned long code, char *text, size_t size);
 
 #endif

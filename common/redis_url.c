@@ -73,6 +73,8 @@ static int parse_userinfo(const char *text, size_t len, struct redis_url *url, s
 
 static int parse_host(const char *text, size_t len, struct redis_url *url, struct err *err)
 {
+	static const char host_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					 "0123456789-_.:";
 	const char *end = text[0] == '[' ? memchr(text, ']', len) : NULL;
 	size_t host_len;
 	unsigned port = REDIS_PORT;
@@ -92,6 +94,8 @@ static int parse_host(const char *text, size_t len, struct redis_url *url, struc
 	}
 	if (!*url->host)
 		return err_set(err, 0, "redis URL: host is missing");
+	if (url->host[strspn(url->host, host_chars)])
+		return err_set(err, 0, "redis URL: bad character in the host");
 	if (rest < text + len && (*rest != ':' ||
 					 !parse_number(rest + 1, (size_t)(text + len - rest - 1),
 						 UINT16_MAX, &port) ||

@@ -7,7 +7,9 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { EVENT_CHANGES_MAX = 100000 };
+/* An epoch's time is 13 digits of milliseconds, which last until the year 2286. */
+enum { EPOCH_DIGITS = 13, EPOCH_LEN = 22 };
+static const long long epoch_ms_max = 9999999999999;
 
 static const struct {
 	const char *word;   /* "kind" in an event */
@@ -74,6 +76,8 @@ void store_epoch_after(char epoch[STORE_EPOCH_MAX], const char *other)
 {
 	long long now = now_ms(), before = strtoll(other, NULL, 10);
 
+	if (before >= epoch_ms_max)
+		before = epoch_ms_max - 1;
 	make_epoch(epoch, now > before ? now : before + 1);
 }
 
@@ -83,34 +87,48 @@ int store_epoch_cmp(const char *a, const char *b)
 	return strcmp(a, b);
 }
 
-static bool copy_part(char *to, size_t size, const char *from, size_t len, const char *allowed)
+/* Takes the characters up to the next colon, or the rest, if all are allowed and there are min..max-1 of them. */
+static bool take_part(
+	const char **text, const char *end, const char *allowed, char *to, size_t min, size_t max)
 {
-	if (!len || len >= size || strspn(from, allowed) < len)
+	const char *colon = memchr(*text, ':', (size_t)(end - *text));
+	size_t len = (size_t)((colon ? colon : end) - *text);
+
+	if (len < min || len >= max)
 		return false;
-	memcpy(to, from, len);
+	for (size_t i = 0; i < len; i++)
+		if (!(*text)[i] || !strchr(allowed, (*text)[i]))
+			return false;
+	memcpy(to, *text, len);
 	to[len] = '\0';
+	*text = colon ? colon + 1 : end;
 	return true;
+}
+
+/* The last millisecond is left free, so that there is always a later epoch. */
+static bool epoch_is_sound(const char *epoch)
+{
+	return strspn(epoch, "0123456789") == EPOCH_DIGITS && epoch[EPOCH_DIGITS] == '-' &&
+	       strlen(epoch) == EPOCH_LEN && !strchr(epoch + EPOCH_DIGITS + 1, '-') &&
+	       strtoll(epoch, NULL, 10) < epoch_ms_max;
 }
 
 int store_head_parse(const char *text, size_t len, struct store_head *head, struct err *err)
 {
-	static const char epoch_chars[] = "0123456789abcdef-";
-	const char *first = memchr(text, ':', len);
-	const char *second =
-		first ? memchr(first + 1, ':', len - (size_t)(first + 1 - text)) : NULL;
-	char revision[20], *end;
+	static const char digits[] = "0123456789", hex[] = "0123456789abcdef";
+	const char *at = text, *end = text + len;
+	char revision[20];
 	struct store_head parsed = {0};
 
-	if (!second || len >= STORE_HEAD_MAX ||
-		!copy_part(parsed.epoch, sizeof(parsed.epoch), text, (size_t)(first - text),
-			epoch_chars) ||
-		!copy_part(revision, sizeof(revision), first + 1, (size_t)(second - first - 1),
-			"0123456789") ||
-		!copy_part(parsed.id, sizeof(parsed.id), second + 1,
-			(size_t)(text + len - second - 1), "0123456789abcdef"))
+	if (!take_part(
+		    &at, end, "0123456789abcdef-", parsed.epoch, EPOCH_LEN, sizeof(parsed.epoch)) ||
+		!epoch_is_sound(parsed.epoch) ||
+		!take_part(&at, end, digits, revision, 1, sizeof(revision)) ||
+		!take_part(&at, end, hex, parsed.id, 1, sizeof(parsed.id)) || at != end ||
+		end[-1] == ':')
 		return err_set(err, 0, "head \"%.*s\" is not epoch:revision:id",
 			(int)(len < 64 ? len : 64), text);
-	parsed.revision = strtoull(revision, &end, 10);
+	parsed.revision = strtoull(revision, NULL, 10);
 	*head = parsed;
 	return 0;
 }
@@ -184,39 +202,55 @@ void store_change_clear(struct store_change *change)
 	change->id = change->record = NULL;
 }
 
+/* Records are JSON texts; isolation's are plain words and travel as strings. NULL: not UTF-8. */
 static json_t *change_to_json(const struct store_change *change)
 {
-	json_t *object = json_object();
+	const char *op = change->record ? "put" : "del", *kind = kinds[change->kind].word;
+	json_t *record;
 
-	json_object_set_new(object, "op", json_string(change->record ? "put" : "del"));
-	json_object_set_new(object, "kind", json_string(kinds[change->kind].word));
-	json_object_set_new(object, "id", json_string(change->id));
-	if (change->record) {
-		/* records are JSON texts; isolation's are plain words, kept as strings */
-		json_t *record = json_loads(change->record, JSON_DECODE_ANY, NULL);
-
-		json_object_set_new(
-			object, "record", record ? record : json_string(change->record));
+	if (!change->record)
+		return json_pack("{s:s, s:s, s:s}", "op", op, "kind", kind, "id", change->id);
+	record = json_loads(change->record, JSON_DECODE_ANY, NULL);
+	if (!record || json_is_string(record)) {
+		json_decref(record);
+		record = json_string(change->record);
 	}
-	return object;
+	return json_pack(
+		"{s:s, s:s, s:s, s:o}", "op", op, "kind", kind, "id", change->id, "record", record);
+}
+
+/* NULL where a change cannot be said in JSON. */
+static json_t *changes_to_json(const struct store_change *changes, size_t count)
+{
+	cleanup_json json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		if (json_array_append_new(list, change_to_json(&changes[i])) < 0)
+			return NULL;
+	return steal_ptr(list);
+}
+
+static char *encode(const char *stream, const struct store_head *prev,
+	const struct store_head *head, json_t *changes)
+{
+	char text[STORE_HEAD_MAX], prev_text[STORE_HEAD_MAX];
+	cleanup_json json_t *event = json_pack("{s:i, s:s, s:s?, s:s, s:o}", "v", 1, "stream",
+		stream, "prev", prev ? store_head_format(prev, prev_text) : NULL, "head",
+		store_head_format(head, text), "changes", changes);
+	char *encoded = event ? json_dumps(event, JSON_COMPACT) : NULL;
+
+	return encoded ? encoded : xstrdup("{}"); /* no event either: readers look into the store */
 }
 
 char *store_event_encode(const char *stream, const struct store_head *prev,
 	const struct store_head *head, const struct store_change *changes, size_t count)
 {
-	cleanup_json json_t *event = json_object();
-	json_t *list = json_array();
-	char text[STORE_HEAD_MAX];
+	json_t *list = changes_to_json(changes, count);
+	cleanup_free char *event = list ? encode(stream, prev, head, list) : NULL;
 
-	json_object_set_new(event, "v", json_integer(1));
-	json_object_set_new(event, "stream", json_string(stream));
-	json_object_set_new(
-		event, "prev", prev ? json_string(store_head_format(prev, text)) : json_null());
-	json_object_set_new(event, "head", json_string(store_head_format(head, text)));
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(list, change_to_json(&changes[i]));
-	json_object_set_new(event, "changes", list);
-	return json_dumps(event, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	if (event && strlen(event) <= STORE_EVENT_MAX)
+		return steal_ptr(event);
+	return encode(stream, NULL, head, json_array());
 }
 
 static int head_from_json(const json_t *value, struct store_head *head, struct err *err)
@@ -258,10 +292,10 @@ static int change_from_json(const json_t *json, struct store_change *change, str
 static int changes_from_json(
 	const json_t *list, const char *stream, struct store_event *event, struct err *err)
 {
-	size_t count = json_array_size(list);
+	size_t count = json_array_size(list); /* bounded by the size of the event */
 
-	if (!json_is_array(list) || count > EVENT_CHANGES_MAX)
-		return err_set(err, 0, "changes is not an array of at most %d", EVENT_CHANGES_MAX);
+	if (!json_is_array(list))
+		return err_set(err, 0, "changes is not an array");
 	event->changes = xcalloc(count, sizeof(*event->changes));
 	for (size_t i = 0; i < count; i++) {
 		struct store_change *change = &event->changes[i];
@@ -298,9 +332,13 @@ int store_event_decode(const char *data, size_t len, const char *stream, struct 
 	struct err *err)
 {
 	json_error_t reason;
-	cleanup_json json_t *json = json_loadb(data, len, JSON_REJECT_DUPLICATES, &reason);
+	cleanup_json json_t *json = NULL;
 
 	*event = (struct store_event){0};
+	if (len > STORE_EVENT_MAX)
+		return err_set(err, 0, "event of stream %s: %zu bytes, more than %d", stream, len,
+			STORE_EVENT_MAX);
+	json = json_loadb(data, len, JSON_REJECT_DUPLICATES, &reason);
 	if (!json)
 		return err_set(err, 0, "decode event of stream %s: %s", stream, reason.text);
 	if (event_from_json(json, stream, event, err) < 0) {

@@ -20,6 +20,8 @@
 #define STORE_NODE_STREAM     "node:" /* "node:<name>": head:node:<name>, events:node:<name> */
 
 enum { STORE_EPOCH_MAX = 64, STORE_HEAD_MAX = 160 };
+/* Redis cuts off a subscriber that is 8 MB behind for a minute: what is larger than this is read, not sent. */
+enum { STORE_EVENT_MAX = 512 << 10 };
 
 /* The hashes of a stream. Those of a node stream are keyed endpoints:<node>, networks:<node>. */
 enum store_kind {
@@ -40,6 +42,7 @@ struct store_head {
 	char id[24];
 };
 
+/* text need not be terminated. Refused: anything but an epoch as above, a revision of at most 19 digits and a hexadecimal id. */
 int store_head_parse(
 	const char *text, size_t len, struct store_head *head, struct err *err) must_check;
 const char *store_head_format(const struct store_head *head, char text[STORE_HEAD_MAX]);
@@ -71,7 +74,8 @@ struct store_change {
 
 void store_change_clear(struct store_change *change); /* frees the strings */
 
-/* {"v":1,"stream":...,"prev":...,"head":...,"changes":[...]}; caller frees. prev NULL: a whole rewrite. */
+/* {"v":1,"stream":...,"prev":...,"head":...,"changes":[...]}; caller frees. prev NULL: a whole rewrite, "read the snapshot",
+ * which is also what becomes of an event that would be larger than STORE_EVENT_MAX. */
 char *store_event_encode(const char *stream, const struct store_head *prev,
 	const struct store_head *head, const struct store_change *changes, size_t count);
 
@@ -82,6 +86,7 @@ struct store_event {
 	size_t count;
 };
 
+/* Refuses what is larger than STORE_EVENT_MAX, of another stream, or not as store_event_encode() makes it. */
 int store_event_decode(const char *data, size_t len, const char *stream, struct store_event *event,
 	struct err *err) must_check;
 void store_event_clear(struct store_event *event);

@@ -111,10 +111,9 @@ static int queue_change(
 {
 	cleanup_free char *key = store_hash_key(STORE_POLICIES_STREAM, change->kind);
 
-	return expect_ok(
-		change->record
-			? redis_sync_call(redis, err, "HSET", key, change->id, change->record, NULL)
-			: redis_sync_call(redis, err, "HDEL", key, change->id, NULL));
+	return change->record
+		       ? redis_sync_queue(redis, err, "HSET", key, change->id, change->record, NULL)
+		       : redis_sync_queue(redis, err, "HDEL", key, change->id, NULL);
 }
 
 static int queue_head(struct redis_sync *redis, const struct store_changes *changes,
@@ -126,29 +125,33 @@ static int queue_head(struct redis_sync *redis, const struct store_changes *chan
 		STORE_POLICIES_STREAM, prev, head, changes->items, changes->count);
 	char text[STORE_HEAD_MAX];
 
-	if (expect_ok(redis_sync_call(
-		    redis, err, "SET", key, store_head_format(head, text), NULL)) < 0)
+	if (redis_sync_queue(redis, err, "SET", key, store_head_format(head, text), NULL) < 0)
 		return -1;
-	return expect_ok(redis_sync_call(redis, err, "PUBLISH", channel, event, NULL));
+	return redis_sync_queue(redis, err, "PUBLISH", channel, event, NULL);
 }
 
 /* 1: written; 0: another writer came in between; -1: failed. */
+static int exec(struct redis_sync *redis, struct err *err)
+{
+	CLEANUP(redis_reply) redis_reply *reply = redis_sync_call(redis, err, "EXEC", NULL);
+
+	if (!reply)
+		return -1;
+	return reply->type != REDIS_REPLY_NIL;
+}
+
+/* As exec(). All in one go: a thousand policies cost one round trip. */
 static int commit(struct redis_sync *redis, const struct store_changes *changes,
 	const struct store_head *prev, const struct store_head *head, struct err *err)
 {
-	CLEANUP(redis_reply) redis_reply *reply = NULL;
-
-	if (expect_ok(redis_sync_call(redis, err, "MULTI", NULL)) < 0)
+	if (redis_sync_queue(redis, err, "MULTI", NULL) < 0)
 		return -1;
 	for (size_t i = 0; i < changes->count; i++)
 		if (queue_change(redis, &changes->items[i], err) < 0)
 			return -1;
 	if (queue_head(redis, changes, prev, head, err) < 0)
 		return -1;
-	reply = redis_sync_call(redis, err, "EXEC", NULL);
-	if (!reply)
-		return -1;
-	return reply->type != REDIS_REPLY_NIL;
+	return exec(redis, err);
 }
 
 static int watch(struct redis_sync *redis, struct err *err)
@@ -201,23 +204,39 @@ int store_edit(struct redis_sync *redis, store_edit_fn *fn, void *arg,
 		STORE_EDIT_TRIES);
 }
 
-int store_accept(struct redis_sync *redis, struct store_head *head, struct err *err)
+/* As exec(). */
+static int accept_once(struct redis_sync *redis, struct store_head *found, struct err *err)
 {
 	cleanup_free char *key = store_accept_key(STORE_POLICIES_STREAM);
-	cleanup_free char *channel = store_channel(STORE_POLICIES_STREAM);
-	cleanup_free char *event = NULL;
+	struct store_changes none = {0};
+	struct store_head head = {0};
 	char text[STORE_HEAD_MAX];
 	bool present = false;
 
-	if (read_head(redis, STORE_POLICIES_STREAM, head, &present, err) < 0)
+	if (watch(redis, err) < 0 ||
+		read_head(redis, STORE_POLICIES_STREAM, found, &present, err) < 0)
 		return -1;
 	if (!present)
 		return err_set(
 			err, 0, "accept store: there are no policies in it; apply them instead");
-	if (expect_ok(redis_sync_call(
-		    redis, err, "SET", key, store_head_format(head, text), NULL)) < 0)
+	store_epoch_after(head.epoch, found->epoch);
+	head = store_head_next(&head);
+	if (redis_sync_queue(redis, err, "MULTI", NULL) < 0 ||
+		redis_sync_queue(redis, err, "SET", key, store_head_format(&head, text), NULL) <
+			0 ||
+		queue_head(redis, &none, NULL, &head, err) < 0)
 		return -1;
-	/* an event without prev makes every reader look again, now rather than at its next resync */
-	event = store_event_encode(STORE_POLICIES_STREAM, NULL, head, NULL, 0);
-	return expect_ok(redis_sync_call(redis, err, "PUBLISH", channel, event, NULL));
+	return exec(redis, err);
+}
+
+int store_accept(struct redis_sync *redis, struct store_head *head, struct err *err)
+{
+	for (int i = 0; i < STORE_EDIT_TRIES; i++) {
+		int rc = accept_once(redis, head, err);
+
+		if (rc)
+			return rc < 0 ? -1 : 0;
+	}
+	return err_set(err, 0, "accept store: other writers came first %d times; try again",
+		STORE_EDIT_TRIES);
 }

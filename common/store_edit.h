@@ -49,7 +49,11 @@ int store_edit(struct redis_sync *redis, store_edit_fn *fn, void *arg,
 int store_read(struct redis_sync *redis, const char *stream, struct store_changes *items,
 	struct store_head *head, bool *present, struct err *err) must_check;
 
-/* Accepts the policies stream's present head for readers whose rules refuse it; *head says which. */
+/*
+ * Accepts what the policies stream holds for readers whose rules refuse it (an old dump, a stale replica that became the master):
+ * begins a new epoch over the same content, so that it is later than what any reader holds, those that are away now included, and
+ * names that head as accepted for readers that saw an epoch of a clock ahead of ours. *head is the head that was found.
+ */
 int store_accept(struct redis_sync *redis, struct store_head *head, struct err *err) must_check;
 
 #endif

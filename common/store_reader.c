@@ -9,8 +9,8 @@
 #include <hiredis/hiredis.h>
 #include <string.h>
 
-/* Events kept while a snapshot is under way; beyond it another snapshot is cheaper than replaying. */
-enum { QUEUE_MAX = 1024 };
+/* Events, and their bytes, kept while a snapshot is under way; beyond it another snapshot is cheaper than replaying. */
+enum { QUEUE_MAX = 1024, QUEUE_BYTES_MAX = 8 << 20 };
 
 struct store_reader {
 	char *stream, *channel, *head_key, *accept_key;
@@ -20,12 +20,14 @@ struct store_reader {
 	void *arg;
 	bool subscribed, reading, again, force;
 	bool has_head, took_empty;
+	bool complained; /* about a message, since the last good one */
 	struct store_head head;
-	struct store_event queue[QUEUE_MAX];
-	size_t queued;
+	struct store_event *queue;
+	size_t queued, queue_cap, queue_bytes;
 	bool overflow;
 	enum store_state state;
 	char reason[ERR_TEXT_MAX];
+	char queue_error[ERR_TEXT_MAX]; /* the first refusal between MULTI and EXEC */
 	struct event *retry;
 	struct backoff backoff;
 };
@@ -47,7 +49,9 @@ static void clear_queue(struct store_reader *reader)
 {
 	for (size_t i = 0; i < reader->queued; i++)
 		store_event_clear(&reader->queue[i]);
-	reader->queued = 0;
+	free(reader->queue);
+	reader->queue = NULL;
+	reader->queued = reader->queue_cap = reader->queue_bytes = 0;
 	reader->overflow = false;
 }
 
@@ -71,10 +75,30 @@ static bool apply_event(struct store_reader *reader, const struct store_event *e
 	if (store_head_equal(&event->prev, &reader->head)) {
 		reader->head = event->head;
 		reader->ops.changes(event->changes, event->count, &reader->head, reader->arg);
-		set_state(reader, STORE_SYNCED, "");
 		return true;
 	}
 	return is_old(reader, event);
+}
+
+/* Takes over the event. */
+static void queue_event(struct store_reader *reader, struct store_event *event, size_t bytes)
+{
+	reader->queue_bytes += bytes;
+	if (reader->queued == QUEUE_MAX || reader->queue_bytes > QUEUE_BYTES_MAX) {
+		reader->overflow = true;
+		store_event_clear(event);
+		return;
+	}
+	xgrow(reader->queue, reader->queued, reader->queue_cap);
+	reader->queue[reader->queued++] = *event;
+}
+
+static void refuse_message(struct store_reader *reader, const char *channel, const struct err *err)
+{
+	if (!reader->complained)
+		log_warn("store", "%s: %s; reading the stream instead", channel, err->text);
+	reader->complained = true;
+	read_snapshot(reader);
 }
 
 static void on_message(const char *channel, const char *data, size_t len, void *arg)
@@ -82,26 +106,22 @@ static void on_message(const char *channel, const char *data, size_t len, void *
 	struct store_reader *reader = arg;
 	struct store_event event;
 	struct err err = {0};
+	bool follows;
 
 	if (store_event_decode(data, len, reader->stream, &event, &err) < 0) {
-		log_warn("store", "%s: %s; reading the stream again", channel, err.text);
+		refuse_message(reader, channel, &err);
+		return;
+	}
+	reader->complained = false;
+	if (reader->reading) {
+		queue_event(reader, &event, len);
+		return;
+	}
+	/* on a world that may be out of date, or that a rule holds against the store, nothing is put on top */
+	follows = reader->state == STORE_SYNCED && apply_event(reader, &event);
+	store_event_clear(&event);
+	if (!follows)
 		read_snapshot(reader);
-		return;
-	}
-	if (!reader->reading) {
-		bool follows = apply_event(reader, &event);
-
-		store_event_clear(&event);
-		if (!follows)
-			read_snapshot(reader);
-		return;
-	}
-	if (reader->queued == QUEUE_MAX) {
-		reader->overflow = true;
-		store_event_clear(&event);
-		return;
-	}
-	reader->queue[reader->queued++] = event;
 }
 
 /* After a snapshot: what came while it was read goes on top, in order. */
@@ -130,6 +150,20 @@ static void items_free(struct items *items)
 	free(items->items);
 }
 
+/* A NUL would make two fields of one name, or a record end before its end; no writer of ours makes one. */
+static void add_item(struct items *items, enum store_kind kind, const char *id, size_t id_len,
+	const char *record, size_t record_len)
+{
+	if (memchr(id, '\0', id_len) || memchr(record, '\0', record_len)) {
+		log_warn("store", "%s \"%s\": NUL in the name or the record; passed over",
+			store_kind_name(kind), id);
+		return;
+	}
+	xgrow(items->items, items->count, items->cap);
+	items->items[items->count++] =
+		(struct store_change){kind, xstrndup(id, id_len), xstrndup(record, record_len)};
+}
+
 static int add_hash(
 	struct items *items, enum store_kind kind, const redis_reply *hash, struct err *err)
 {
@@ -143,9 +177,7 @@ static int add_hash(
 		if (!id || !record)
 			return err_set(
 				err, 0, "HGETALL of kind %s: not strings", store_kind_name(kind));
-		xgrow(items->items, items->count, items->cap);
-		items->items[items->count++] = (struct store_change){
-			kind, xstrndup(id, id_len), xstrndup(record, record_len)};
+		add_item(items, kind, id, id_len, record, record_len);
 	}
 	return 0;
 }
@@ -197,9 +229,10 @@ static int parse_exec(
 
 static void take_snapshot(struct store_reader *reader, const struct found *found)
 {
+	/* without a head there is no stream, whatever lies in its hashes */
 	const struct store_snapshot snapshot = {
-		.items = found->items.items,
-		.count = found->items.count,
+		.items = found->has_head ? found->items.items : NULL,
+		.count = found->has_head ? found->items.count : 0,
 		.head = found->has_head ? &reader->head : NULL,
 	};
 
@@ -221,14 +254,18 @@ static void settle(struct store_reader *reader, const struct found *found)
 	reader->force = false;
 	if (verdict == STORE_KEEP) {
 		set_state(reader, STORE_REFUSED, reason);
+		/* what was announced meanwhile may be the remedy */
+		reader->again |= reader->queued > 0;
 		clear_queue(reader);
 		return;
 	}
 	if (verdict == STORE_TAKE || (verdict == STORE_SAME && force) ||
 		(verdict == STORE_TAKE_EMPTY && (force || !reader->took_empty)))
 		take_snapshot(reader, found);
-	set_state(reader, STORE_SYNCED, "");
 	replay_queue(reader);
+	/* without the channel this is the past already; its return reads again */
+	if (reader->subscribed)
+		set_state(reader, STORE_SYNCED, "");
 }
 
 static void retry_later(struct store_reader *reader)
@@ -251,8 +288,11 @@ static void on_exec(redis_reply *reply, void *arg)
 		return; /* the connection's LOST says the rest */
 	}
 	if (parse_exec(reader, reply, &found, &err) < 0) {
-		set_state(reader, STORE_STALE, err.text);
+		err_wrap(&err, "read stream %s", reader->stream);
+		set_state(reader, STORE_STALE,
+			reader->queue_error[0] ? reader->queue_error : err.text);
 		clear_queue(reader);
+		reader->again = false;
 		retry_later(reader);
 	} else {
 		backoff_reset(&reader->backoff);
@@ -265,16 +305,32 @@ static void on_exec(redis_reply *reply, void *arg)
 	}
 }
 
+/* EXEC says only that something before it was refused; this is what, and why. */
+static void on_queued(redis_reply *reply, void *arg)
+{
+	struct store_reader *reader = arg;
+
+	if (reply && reply->type == REDIS_REPLY_ERROR && !reader->queue_error[0])
+		snprintf(reader->queue_error, sizeof(reader->queue_error), "read stream %s: %s",
+			reader->stream, reply->str);
+}
+
+static int queue_read(struct store_reader *reader, const char *command, const char *key)
+{
+	return redis_call(reader->commands, on_queued, reader, command, key, NULL);
+}
+
 static int send_reads(struct store_reader *reader)
 {
-	if (redis_call(reader->commands, NULL, NULL, "MULTI", NULL) < 0)
+	reader->queue_error[0] = '\0';
+	if (queue_read(reader, "MULTI", NULL) < 0)
 		return -1;
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
-		if (reader->hash_keys[kind] && redis_call(reader->commands, NULL, NULL, "HGETALL",
-						       reader->hash_keys[kind], NULL) < 0)
+		if (reader->hash_keys[kind] &&
+			queue_read(reader, "HGETALL", reader->hash_keys[kind]) < 0)
 			return -1;
-	if (redis_call(reader->commands, NULL, NULL, "GET", reader->head_key, NULL) < 0 ||
-		redis_call(reader->commands, NULL, NULL, "GET", reader->accept_key, NULL) < 0)
+	if (queue_read(reader, "GET", reader->head_key) < 0 ||
+		queue_read(reader, "GET", reader->accept_key) < 0)
 		return -1;
 	return redis_call(reader->commands, on_exec, reader, "EXEC", NULL);
 }
@@ -381,8 +437,8 @@ struct store_reader *store_reader_new(struct event_base *base, const char *strea
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
 		if (store_stream_has(stream, (enum store_kind)kind))
 			reader->hash_keys[kind] = store_hash_key(stream, (enum store_kind)kind);
-	reader->commands = commands;
-	reader->pubsub = pubsub;
+	reader->commands = redis_hold(commands);
+	reader->pubsub = redis_hold(pubsub);
 	reader->ops = *ops;
 	reader->arg = arg;
 	reader->retry = evtimer_new(base, on_retry, reader);
@@ -397,6 +453,8 @@ void store_reader_free(struct store_reader *reader)
 {
 	if (!reader)
 		return;
+	redis_drop(reader->commands, reader);
+	redis_drop(reader->pubsub, reader);
 	clear_queue(reader);
 	event_free(reader->retry);
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)

@@ -31,7 +31,8 @@ struct store_snapshot {
 };
 
 struct store_reader_ops {
-	/* Replaces the whole world of this stream. Borrowed for the call. */
+	/* Replaces the whole world of this stream. Borrowed for the call. Records are as they were found: of any content, though without
+	 * NUL, and the consumer judges them one by one. */
 	void (*snapshot)(const struct store_snapshot *snapshot, void *arg);
 	/* Applies changes on top; one call per event, to be taken as one update. */
 	void (*changes)(const struct store_change *changes, size_t count,
@@ -42,8 +43,9 @@ struct store_reader_ops {
 
 /*
  * held: the head of the world that the consumer already has (from disk), or NULL for none.
- * commands and pubsub are borrowed and shared: several readers may use one pair; whoever owns the pair forwards its
- * READY and LOST with store_reader_commands_event() and store_reader_pubsub_event().
+ * commands and pubsub are shared: several readers may use one pair; whoever owns the pair forwards its READY and LOST with
+ * store_reader_commands_event() and store_reader_pubsub_event(), also for a reader that is made when they are READY already,
+ * and may free it before or after the reader. A reader must not be freed from within its own callbacks.
  */
 struct store_reader *store_reader_new(struct event_base *base, const char *stream,
 	struct redis *commands, struct redis *pubsub, const struct store_head *held,

@@ -3,31 +3,36 @@
 
 #include "common/backoff.h"
 #include "common/log.h"
+#include "common/store_lease.h"
 #include "common/xalloc.h"
 
 #include <hiredis/hiredis.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
-enum { INSTANCE_SIZE = 17 };
+/* How often a waiting writer looks whether the lease has become free. */
+enum { LOOK_MS = 250 };
 
 enum state {
 	WRITER_AWAY,    /* no connection */
 	WRITER_PRIMING, /* WATCH sent, lease and head asked for */
-	WRITER_WAITING, /* another instance of this Engine holds the lease, or a try failed: the timer goes on */
-	WRITER_PRIMED, /* lease ours, head verified and watched: a write may be sent */
-	WRITER_WRITING /* EXEC is on its way */
+	WRITER_TAKING,  /* the lease was free; EXEC of ours is on its way */
+	WRITER_WAITING, /* another holds the lease, or a try failed: the timer goes on */
+	WRITER_PRIMED,  /* lease ours, head verified and watched: a write may be sent */
+	WRITER_WRITING, /* EXEC is on its way */
+	WRITER_RELEASED /* no more writes */
 };
 
 struct store_writer {
 	struct store_writer_ops ops;
 	void *arg;
 	struct redis *redis;
-	char *stream, *head_key, *channel, *hash_keys[KIND_COUNT];
-	char *node, *engine, *boot, *version;
-	char instance[INSTANCE_SIZE];
-	long long started;
+	char *node, *stream, *head_key, *channel, *hash_keys[KIND_COUNT];
+	struct store_lease *lease;
+	bool lease_held;        /* as far as we know */
+	bool wait_told;         /* that we wait was logged */
+	char *lease_text;       /* our record as last sent */
+	long long lease_beaten; /* when, on the monotonic clock, ms */
 	enum state state;
 	bool enabled; /* a whole write was asked for once */
 	bool whole_wanted;
@@ -36,7 +41,8 @@ struct store_writer {
 	struct store_head next; /* being written */
 	struct store_change *pending, *sending;
 	size_t pending_count, pending_cap, sending_count;
-	char *holder; /* lease record found while priming */
+	struct err queue_error; /* the first refusal between MULTI and EXEC */
+	char *holder;           /* lease record found while priming */
 	struct event *timer, *heartbeat;
 	struct backoff backoff;
 	void (*released)(void *arg);
@@ -71,47 +77,13 @@ static void write_failed(struct store_writer *writer, const char *cause)
 	writer->ops.failed(cause, writer->arg);
 }
 
-/* --- lease ------------------------------------------------------------------------------------- */
-
-static char *lease_record(const struct store_writer *writer, long long heartbeat)
+static long long monotonic_ms(void)
 {
-	cleanup_json json_t *record = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "v", 1,
-		"node", writer->node, "engine", writer->engine, "boot", writer->boot, "instance",
-		writer->instance, "version", writer->version, "started",
-		(json_int_t)writer->started, "heartbeat", (json_int_t)heartbeat);
-	char *text = record ? json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+	struct timespec now;
 
-	return text ? text : xstrdup("{}");
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
-
-static const char *member(const json_t *record, const char *name)
-{
-	const char *text = json_string_value(json_object_get(record, name));
-
-	return text ? text : "";
-}
-
-enum lease { LEASE_OURS, LEASE_FREE, LEASE_BUSY, LEASE_FOREIGN };
-
-/* A record that cannot be read holds nothing. A heartbeat in the future (clocks) counts as fresh. */
-static enum lease judge_lease(const struct store_writer *writer, const char *holder)
-{
-	cleanup_json json_t *record =
-		holder ? json_loads(holder, JSON_REJECT_DUPLICATES, NULL) : NULL;
-	json_int_t heartbeat = json_integer_value(json_object_get(record, "heartbeat"));
-	bool fresh = heartbeat > 0 && (long long)time(NULL) - heartbeat <=
-					      STORE_HEARTBEAT_SECONDS * STORE_LEASE_HEARTBEATS;
-
-	if (!record)
-		return LEASE_FREE;
-	if (!strcmp(member(record, "instance"), writer->instance))
-		return LEASE_OURS;
-	if (!fresh)
-		return LEASE_FREE;
-	return strcmp(member(record, "engine"), writer->engine) ? LEASE_FOREIGN : LEASE_BUSY;
-}
-
-/* --- writing ----------------------------------------------------------------------------------- */
 
 static void wait_and_prime(struct store_writer *writer, unsigned ms)
 {
@@ -121,43 +93,90 @@ static void wait_and_prime(struct store_writer *writer, unsigned ms)
 	evtimer_add(writer->timer, &delay);
 }
 
-static void on_exec(redis_reply *reply, void *arg)
+/* --- transactions ------------------------------------------------------------------------------ */
+
+/* EXEC says only that something before it was refused; this is what, and why. */
+static void on_queued(redis_reply *reply, void *arg)
 {
 	struct store_writer *writer = arg;
 	struct err err = {0};
 
+	if (reply && redis_reply_failed(reply, &err) && !writer->queue_error.text[0])
+		writer->queue_error = err;
+}
+
+static int begin(struct store_writer *writer)
+{
+	writer->queue_error.text[0] = '\0';
+	return redis_call(writer->redis, on_queued, writer, "MULTI", NULL);
+}
+
+/* 1: done; 0: what was watched has changed; -1: refused, *cause says why. */
+static int judge_exec(
+	const struct store_writer *writer, const redis_reply *reply, struct err *cause)
+{
+	if (reply->type == REDIS_REPLY_NIL)
+		return 0;
+	if (!redis_reply_failed(reply, cause))
+		return 1;
+	if (writer->queue_error.text[0])
+		*cause = writer->queue_error;
+	return -1;
+}
+
+/* A master that became a replica keeps its connections: connecting anew may find the new master. */
+static void retry_after(struct store_writer *writer, const struct err *cause)
+{
+	if (!strncmp(cause->text, "READONLY", strlen("READONLY")))
+		redis_reset(writer->redis, cause->text);
+	else
+		wait_and_prime(writer, backoff_next(&writer->backoff));
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+static void on_exec(redis_reply *reply, void *arg)
+{
+	struct store_writer *writer = arg;
+	struct err cause = {0};
+	int rc;
+
 	if (!reply)
 		return; /* the LOST that follows deals with it */
-	if (reply->type == REDIS_REPLY_NIL) {
-		write_failed(writer, "the stream was changed by another hand; rewriting it");
-	} else if (redis_reply_failed(reply, &err)) {
-		write_failed(writer, err.text);
-		wait_and_prime(writer, backoff_next(&writer->backoff));
-		return;
-	} else {
+	rc = judge_exec(writer, reply, &cause);
+	if (rc > 0) {
 		free_changes(&writer->sending, &writer->sending_count);
 		backoff_reset(&writer->backoff);
 		writer->has_last = true;
 		writer->last = writer->next;
 		writer->ops.written(&writer->last, writer->arg);
+	} else {
+		write_failed(
+			writer, rc < 0 ? cause.text
+				       : "the stream was changed by another hand; rewriting it");
 	}
-	prime(writer);
+	if (writer->state != WRITER_WRITING)
+		return;
+	if (rc < 0)
+		retry_after(writer, &cause);
+	else
+		prime(writer);
 }
 
 static int send_change(struct store_writer *writer, const struct store_change *change)
 {
 	const char *key = writer->hash_keys[change->kind];
 
-	return change->record
-		       ? redis_call(writer->redis, NULL, NULL, "HSET", key, change->id,
-				 change->record, NULL)
-		       : redis_call(writer->redis, NULL, NULL, "HDEL", key, change->id, NULL);
+	return change->record ? redis_call(writer->redis, on_queued, writer, "HSET", key,
+					change->id, change->record, NULL)
+			      : redis_call(writer->redis, on_queued, writer, "HDEL", key,
+					change->id, NULL);
 }
 
 static int send_whole_delete(struct store_writer *writer)
 {
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
-		if (writer->hash_keys[kind] && redis_call(writer->redis, NULL, NULL, "DEL",
+		if (writer->hash_keys[kind] && redis_call(writer->redis, on_queued, writer, "DEL",
 						       writer->hash_keys[kind], NULL) < 0)
 			return -1;
 	return 0;
@@ -171,15 +190,15 @@ static int send_transaction(struct store_writer *writer, bool whole)
 	/* a whole rewrite is announced without its content: readers take the snapshot */
 	event = store_event_encode(writer->stream, whole ? NULL : &writer->last, &writer->next,
 		whole ? NULL : writer->sending, whole ? 0 : writer->sending_count);
-	if (redis_call(writer->redis, NULL, NULL, "MULTI", NULL) < 0 ||
-		(whole && send_whole_delete(writer) < 0))
+	if (begin(writer) < 0 || (whole && send_whole_delete(writer) < 0))
 		return -1;
 	for (size_t i = 0; i < writer->sending_count; i++)
 		if (send_change(writer, &writer->sending[i]) < 0)
 			return -1;
 	store_head_format(&writer->next, head);
-	if (redis_call(writer->redis, NULL, NULL, "SET", writer->head_key, head, NULL) < 0 ||
-		redis_call(writer->redis, NULL, NULL, "PUBLISH", writer->channel, event, NULL) < 0)
+	if (redis_call(writer->redis, on_queued, writer, "SET", writer->head_key, head, NULL) < 0 ||
+		redis_call(writer->redis, on_queued, writer, "PUBLISH", writer->channel, event,
+			NULL) < 0)
 		return -1;
 	return redis_call(writer->redis, on_exec, writer, "EXEC", NULL);
 }
@@ -231,22 +250,51 @@ static void verify_head(struct store_writer *writer, const redis_reply *reply)
 	writer->whole_wanted = true;
 }
 
-static void on_lease_taken(redis_reply *reply, void *arg)
-{
-	struct store_writer *writer = arg;
-	struct err err = {0};
-
-	if (!reply || !redis_reply_failed(reply, &err))
-		return;
-	writer->ops.failed(err.text, writer->arg);
-}
-
 static int send_lease(struct store_writer *writer, long long heartbeat, redis_reply_fn *fn)
 {
-	cleanup_free char *record = lease_record(writer, heartbeat);
+	free(writer->lease_text);
+	writer->lease_text = store_lease_record(writer->lease, heartbeat);
+	writer->lease_beaten = monotonic_ms();
+	return redis_call(writer->redis, fn, writer, "HSET", STORE_NODES, writer->node,
+		writer->lease_text, NULL);
+}
 
-	return redis_call(
-		writer->redis, fn, writer, "HSET", STORE_NODES, writer->node, record, NULL);
+static void on_taken(redis_reply *reply, void *arg)
+{
+	struct store_writer *writer = arg;
+	struct err cause = {0};
+	int rc;
+
+	if (!reply || writer->state != WRITER_TAKING)
+		return;
+	rc = judge_exec(writer, reply, &cause);
+	if (rc < 0) {
+		writer->ops.failed(cause.text, writer->arg);
+		retry_after(writer, &cause);
+		return;
+	}
+	/* not taken: the hash has changed, perhaps by another node's heartbeat only */
+	writer->lease_held = rc > 0;
+	writer->wait_told &= !writer->lease_held;
+	prime(writer);
+}
+
+static void take_lease(struct store_writer *writer)
+{
+	writer->state = WRITER_TAKING;
+	if (begin(writer) < 0 || send_lease(writer, (long long)time(NULL), on_queued) < 0 ||
+		redis_call(writer->redis, on_taken, writer, "EXEC", NULL) < 0)
+		redis_reset(writer->redis, "send lease");
+}
+
+static void wait_for_lease(struct store_writer *writer, const char *holder)
+{
+	if (!writer->wait_told)
+		log_info("store", "node %s is held by %s; waiting for its lease", writer->node,
+			holder);
+	writer->wait_told = true;
+	writer->lease_held = false;
+	wait_and_prime(writer, LOOK_MS);
 }
 
 static void on_primed(redis_reply *reply, void *arg)
@@ -254,6 +302,7 @@ static void on_primed(redis_reply *reply, void *arg)
 	struct store_writer *writer = arg;
 	cleanup_free char *holder = steal_ptr(writer->holder);
 	struct err err = {0};
+	enum store_lease_verdict verdict;
 
 	if (!reply || writer->state != WRITER_PRIMING)
 		return;
@@ -262,24 +311,24 @@ static void on_primed(redis_reply *reply, void *arg)
 		wait_and_prime(writer, backoff_next(&writer->backoff));
 		return;
 	}
-	switch (judge_lease(writer, holder)) {
-	case LEASE_FOREIGN:
-		writer->ops.refused(holder, writer->arg);
-		wait_and_prime(writer, STORE_HEARTBEAT_SECONDS * 1000);
-		return;
-	case LEASE_BUSY:
-		wait_and_prime(writer, STORE_HEARTBEAT_SECONDS * 1000 / 2);
-		return;
-	case LEASE_FREE:
-		if (send_lease(writer, (long long)time(NULL), on_lease_taken) < 0)
-			return;
-		break;
-	case LEASE_OURS:
-		break;
+	verdict = store_lease_judge(writer->lease, holder, monotonic_ms(), (long long)time(NULL));
+	if (verdict == STORE_LEASE_OURS && writer->lease_held) {
+		verify_head(writer, reply);
+		writer->state = WRITER_PRIMED;
+		kick(writer);
+	} else if (verdict == STORE_LEASE_OURS || verdict == STORE_LEASE_FREE) {
+		/* if ever it was held, then it was lost: what to watch depends on it */
+		if (writer->lease_held) {
+			writer->lease_held = false;
+			prime(writer);
+		} else {
+			take_lease(writer);
+		}
+	} else {
+		wait_for_lease(writer, holder);
+		if (verdict == STORE_LEASE_FOREIGN)
+			writer->ops.refused(holder, writer->arg);
 	}
-	verify_head(writer, reply);
-	writer->state = WRITER_PRIMED;
-	kick(writer);
 }
 
 static void on_holder(redis_reply *reply, void *arg)
@@ -291,10 +340,13 @@ static void on_holder(redis_reply *reply, void *arg)
 	writer->holder = text ? xstrdup(text) : NULL;
 }
 
+/* The hash of all nodes changes with each one's heartbeat, so it is watched only while the lease is to be taken. */
 static void prime(struct store_writer *writer)
 {
 	writer->state = WRITER_PRIMING;
-	if (redis_call(writer->redis, NULL, NULL, "WATCH", writer->head_key, NULL) < 0 ||
+	if (redis_call(writer->redis, NULL, NULL, "UNWATCH", NULL) < 0 ||
+		redis_call(writer->redis, NULL, NULL, "WATCH", writer->head_key,
+			writer->lease_held ? NULL : STORE_NODES, NULL) < 0 ||
 		redis_call(writer->redis, on_holder, writer, "HGET", STORE_NODES, writer->node,
 			NULL) < 0 ||
 		redis_call(writer->redis, on_primed, writer, "GET", writer->head_key, NULL) < 0)
@@ -327,29 +379,43 @@ static void on_heartbeat_head(redis_reply *reply, void *arg)
 		prime(writer); /* FLUSHALL, or a restored dump: it will be rewritten */
 }
 
+static void on_beaten(redis_reply *reply, void *arg)
+{
+	struct store_writer *writer = arg;
+	struct err err = {0};
+
+	if (reply && redis_reply_failed(reply, &err))
+		writer->ops.failed(err.text, writer->arg);
+}
+
+/* Ours as we left it, and young enough that nobody can be about to take it: renewed. Else it is to be taken anew. */
 static void on_heartbeat_holder(redis_reply *reply, void *arg)
 {
 	struct store_writer *writer = arg;
-	const char *holder = reply && reply->type == REDIS_REPLY_STRING ? reply->str : NULL;
-	enum lease lease;
+	const char *holder = redis_reply_text(reply, NULL);
+	bool ours = holder && !strcmp(holder, writer->lease_text);
+	bool young = monotonic_ms() - writer->lease_beaten <
+		     STORE_HEARTBEAT_SECONDS * (STORE_LEASE_HEARTBEATS - 1) * 1000LL;
 
-	if (!reply || writer->state == WRITER_AWAY || writer->state == WRITER_WAITING)
+	if (!reply || !writer->lease_held)
 		return;
-	lease = judge_lease(writer, holder);
-	if (lease == LEASE_BUSY || lease == LEASE_FOREIGN)
-		writer->ops.refused(holder, writer->arg);
-	else if (send_lease(writer, (long long)time(NULL), on_lease_taken) < 0)
-		redis_reset(writer->redis, "send heartbeat");
+	if (ours && young) {
+		if (send_lease(writer, (long long)time(NULL), on_beaten) < 0)
+			redis_reset(writer->redis, "send heartbeat");
+	} else if (writer->state == WRITER_PRIMED) {
+		writer->lease_held = false;
+		prime(writer);
+	}
 }
 
+/* Transactions are sent in one go, so that this is never between a MULTI and its EXEC. */
 static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
 	struct store_writer *writer = arg;
 
 	(void)fd;
 	(void)what;
-	/* while a transaction is being sent nothing may come between MULTI and EXEC: sends are whole, so this is after it */
-	if (writer->state != WRITER_PRIMED && writer->state != WRITER_WRITING)
+	if (!writer->lease_held)
 		return;
 	if (redis_call(writer->redis, on_heartbeat_holder, writer, "HGET", STORE_NODES,
 		    writer->node, NULL) < 0 ||
@@ -362,15 +428,21 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 
 void store_writer_event(struct store_writer *writer, enum redis_event event)
 {
+	bool writing = writer->state == WRITER_WRITING;
+
+	if (writer->state == WRITER_RELEASED)
+		return;
+	/* while we were away anybody may have taken it */
+	writer->lease_held = false;
 	if (event == REDIS_READY) {
 		prime(writer);
 		return;
 	}
-	if (writer->state == WRITER_WRITING)
-		write_failed(writer, "connection lost while writing");
 	writer->state = WRITER_AWAY;
 	evtimer_del(writer->timer);
 	free(steal_ptr(writer->holder));
+	if (writing)
+		write_failed(writer, "connection lost while writing");
 }
 
 void store_writer_put(struct store_writer *writer, struct store_change *changes, size_t count)
@@ -410,21 +482,16 @@ static void on_released(redis_reply *reply, void *arg)
 
 void store_writer_release(struct store_writer *writer, void (*done)(void *arg), void *arg)
 {
-	bool holding = writer->state == WRITER_PRIMED || writer->state == WRITER_WRITING;
+	bool held = writer->lease_held;
 
+	writer->state = WRITER_RELEASED;
+	writer->lease_held = false;
 	writer->released = done;
 	writer->released_arg = arg;
-	if (!holding || send_lease(writer, 0, on_released) < 0)
+	evtimer_del(writer->timer);
+	evtimer_del(writer->heartbeat);
+	if (!held || send_lease(writer, 0, on_released) < 0)
 		done(arg);
-}
-
-static void make_instance(char instance[INSTANCE_SIZE])
-{
-	unsigned char random[(INSTANCE_SIZE - 1) / 2] = {0};
-
-	(void)!getrandom(random, sizeof(random), 0);
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(instance + 2 * i, 3, "%02x", random[i]);
 }
 
 struct store_writer *store_writer_new(struct event_base *base,
@@ -436,7 +503,7 @@ struct store_writer *store_writer_new(struct event_base *base,
 
 	writer->ops = *ops;
 	writer->arg = arg;
-	writer->redis = redis;
+	writer->redis = redis_hold(redis);
 	writer->stream = xasprintf(STORE_NODE_STREAM "%s", identity->node);
 	writer->head_key = store_head_key(writer->stream);
 	writer->channel = store_channel(writer->stream);
@@ -445,11 +512,7 @@ struct store_writer *store_writer_new(struct event_base *base,
 			writer->hash_keys[kind] =
 				store_hash_key(writer->stream, (enum store_kind)kind);
 	writer->node = xstrdup(identity->node);
-	writer->engine = xstrdup(identity->engine);
-	writer->boot = xstrdup(identity->boot);
-	writer->version = xstrdup(identity->version);
-	writer->started = (long long)time(NULL);
-	make_instance(writer->instance);
+	writer->lease = store_lease_new(identity, (long long)time(NULL));
 	store_epoch_new(writer->last.epoch);
 	writer->timer = evtimer_new(base, on_timer, writer);
 	writer->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, writer);
@@ -461,8 +524,10 @@ void store_writer_free(struct store_writer *writer)
 {
 	if (!writer)
 		return;
+	redis_drop(writer->redis, writer);
 	event_free(writer->timer);
 	event_free(writer->heartbeat);
+	store_lease_free(writer->lease);
 	free_changes(&writer->sending, &writer->sending_count);
 	drop_pending(writer);
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
@@ -472,8 +537,6 @@ void store_writer_free(struct store_writer *writer)
 	free(writer->head_key);
 	free(writer->channel);
 	free(writer->node);
-	free(writer->engine);
-	free(writer->boot);
-	free(writer->version);
+	free(writer->lease_text);
 	free(writer);
 }

@@ -4,11 +4,13 @@
  * under a WATCH of the head that is taken ahead of time, so that a change costs one round trip. Where the head is not the last one
  * written here (a fresh store, a restored dump, FLUSHALL), the stream is rewritten whole, under an epoch later than any found.
  *
- * The lease (field NODE of the nodes hash) keeps a second Engine of the same name out: it is refused, naming the holder. A second
- * instance of the same Engine waits until the holder's heartbeat is STORE_LEASE_HEARTBEATS old: a killed syncd is followed within
- * three seconds, and two live ones never take turns. Clocks of one node only are compared where the Engine is the same.
+ * The lease (field NODE of the nodes hash, see store_lease.h) keeps a second Engine of the same name out: it is refused, naming the
+ * holder. A second instance of the same Engine waits until the holder's heartbeat has stopped for STORE_LEASE_HEARTBEATS: a killed
+ * syncd is followed within about three seconds, and two live ones never take turns. It is taken in a transaction under a WATCH, so
+ * that one of several wins; one that lost it (a stopped process that goes on) finds the head changed at its next write, and the
+ * lease another's at its next heartbeat, and then waits like any other.
  *
- * The connection must be the writer's own: WATCH and MULTI belong to a connection.
+ * The connection must be the writer's own: WATCH and MULTI belong to a connection. It may be freed before or after the writer.
  */
 #ifndef BULKHEAD_STORE_WRITER_H
 #define BULKHEAD_STORE_WRITER_H
@@ -54,7 +56,8 @@ void store_writer_put(struct store_writer *writer, struct store_change *changes,
 /* Rewrites the stream whole at the next opportunity (first complete inventory, SIGHUP). Until the first call
  * nothing is written: a half-known inventory must not replace a good record. */
 void store_writer_rewrite(struct store_writer *writer);
-/* Gives the lease back, so that a successor need not wait; done is called when Redis has it, or cannot be reached. */
+/* Writes nothing more and gives the lease back, so that a successor need not wait; done is called, perhaps before this returns, when
+ * Redis has it or cannot be reached, which a server that hangs can delay until the connection's own time limit (10 s). */
 void store_writer_release(struct store_writer *writer, void (*done)(void *arg), void *arg);
 bool store_writer_idle(const struct store_writer *writer); /* everything handed in is in Redis */
 
