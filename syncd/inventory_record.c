@@ -6,12 +6,28 @@
 
 #include <string.h>
 
-static void add_change(struct store_change **changes, size_t *count, size_t *cap,
-	enum store_kind kind, const char *id, const char *record)
+struct change_list {
+	struct store_change *items;
+	size_t count, cap;
+};
+
+/* What goes is told before what comes: an address is free before its next owner has it. */
+struct change_lists {
+	struct change_list deletions, puts;
+};
+
+static void add_change(
+	struct change_list *list, enum store_kind kind, const char *id, const char *record)
 {
-	xgrow(*changes, *count, *cap);
-	(*changes)[(*count)++] =
+	xgrow(list->items, list->count, list->cap);
+	list->items[list->count++] =
 		(struct store_change){kind, xstrdup(id), record ? xstrdup(record) : NULL};
+}
+
+static void sort_change(
+	struct change_lists *lists, enum store_kind kind, const char *id, const char *record)
+{
+	add_change(record ? &lists->puts : &lists->deletions, kind, id, record);
 }
 
 /* --- what may be published ----------------------------------------------------------------------- */
@@ -121,8 +137,8 @@ static char *endpoint_text(struct inventory *inventory, struct attachment *a)
 	return checked_text(inventory, a, &endpoint);
 }
 
-static void refresh_endpoint(struct inventory *inventory, struct attachment *a,
-	struct store_change **changes, size_t *count, size_t *cap)
+static void refresh_endpoint(
+	struct inventory *inventory, struct attachment *a, struct change_lists *changes)
 {
 	cleanup_free char *text = NULL;
 
@@ -132,7 +148,7 @@ static void refresh_endpoint(struct inventory *inventory, struct attachment *a,
 	inventory->rejected += a->rejected;
 	if (text ? a->text && !strcmp(text, a->text) : !a->text)
 		return;
-	add_change(changes, count, cap, KIND_ENDPOINT, a->id, text);
+	sort_change(changes, KIND_ENDPOINT, a->id, text);
 	free(a->text);
 	a->text = steal_ptr(text);
 }
@@ -157,8 +173,8 @@ static char *network_text(struct inventory *inventory, const struct netw *n)
 	return json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER);
 }
 
-static void refresh_network(struct inventory *inventory, struct netw *n,
-	struct store_change **changes, size_t *count, size_t *cap)
+static void refresh_network(
+	struct inventory *inventory, struct netw *n, struct change_lists *changes)
 {
 	cleanup_free char *text = network_text(inventory, n);
 	struct attachment *a;
@@ -166,7 +182,7 @@ static void refresh_network(struct inventory *inventory, struct netw *n,
 	n->dirty = false;
 	if (text ? n->text && !strcmp(text, n->text) : !n->text)
 		return;
-	add_change(changes, count, cap, KIND_NETWORK, n->info.record.id, text);
+	sort_change(changes, KIND_NETWORK, n->info.record.id, text);
 	free(n->text);
 	n->text = steal_ptr(text);
 	/* endpoint records name their network */
@@ -178,38 +194,44 @@ static void refresh_network(struct inventory *inventory, struct netw *n,
 
 void inventory_collect(struct inventory *inventory, struct store_change **changes, size_t *count)
 {
-	size_t cap = inventory->deleted_cap;
+	struct change_lists lists = {.deletions = {steal_ptr(inventory->deleted),
+					     inventory->deleted_count, inventory->deleted_cap}};
 	struct netw *n, *next;
 
-	*changes = steal_ptr(inventory->deleted);
-	*count = inventory->deleted_count;
 	inventory->deleted_count = inventory->deleted_cap = 0;
 	HASH_ITER (hh, inventory->networks, n, next) {
 		if (n->dirty)
-			refresh_network(inventory, n, changes, count, &cap);
+			refresh_network(inventory, n, &lists);
 	}
 	while (inventory->dirty) {
 		struct attachment *a = inventory->dirty;
 
 		DL_DELETE2(inventory->dirty, a, prev_dirty, next_dirty);
 		a->dirty = false;
-		refresh_endpoint(inventory, a, changes, count, &cap);
+		refresh_endpoint(inventory, a, &lists);
 	}
+	for (size_t i = 0; i < lists.puts.count; i++) {
+		xgrow(lists.deletions.items, lists.deletions.count, lists.deletions.cap);
+		lists.deletions.items[lists.deletions.count++] = lists.puts.items[i];
+	}
+	free(lists.puts.items);
+	*changes = lists.deletions.items;
+	*count = lists.deletions.count;
 }
 
 void inventory_whole(
 	const struct inventory *inventory, struct store_change **changes, size_t *count)
 {
-	size_t cap = 0;
+	struct change_list list = {0};
 
-	*changes = NULL;
-	*count = 0;
 	for (struct netw *n = inventory->networks; n; n = n->hh.next)
 		if (n->text)
-			add_change(changes, count, &cap, KIND_NETWORK, n->info.record.id, n->text);
+			add_change(&list, KIND_NETWORK, n->info.record.id, n->text);
 	for (struct attachment *a = inventory->attachments; a; a = a->hh.next)
 		if (a->text)
-			add_change(changes, count, &cap, KIND_ENDPOINT, a->id, a->text);
+			add_change(&list, KIND_ENDPOINT, a->id, a->text);
+	*changes = list.items;
+	*count = list.count;
 }
 
 void inventory_stats(const struct inventory *inventory, struct inventory_stats *stats)
