@@ -216,4 +216,76 @@ UNUSED_HELPER struct world_stats stats_of(const struct world *world)
 	return stats;
 }
 
+/* --- the tutorial's world ------------------------------------------------------------------------ */
+
+#define WEB_TO_DB                                                                    \
+	"[{'action':'allow','protocol':'tcp','source':{'selector':'role == `web`'}," \
+	"'destination':{'ports':[3306]}},{'action':'allow','source':{'selector':'role == `db`'}}]"
+#define ALLOW_ALL "[{'action':'allow'}]"
+#define BOTH      "['ingress','egress']"
+
+UNUSED_HELPER void put_network(struct world *world, int n, const char *isolation)
+{
+	cleanup_free char *id = xasprintf("net%d0000000", n);
+
+	change(world, KIND_NETWORK, id, network_record(n, "bridge", isolation));
+}
+
+/* An endpoint of network 1 named after its id. */
+UNUSED_HELPER char *record(const char *id, const char *ipv4, const char *labels)
+{
+	cleanup_free char *address = xasprintf("'%s'", ipv4);
+
+	return endpoint_record(id, id, 1, "bridge", address, "null", labels, "{}");
+}
+
+UNUSED_HELPER void put_endpoint(
+	struct world *world, const char *id, const char *ipv4, const char *labels)
+{
+	change(world, KIND_ENDPOINT, id, record(id, ipv4, labels));
+}
+
+UNUSED_HELPER void put_policy(struct world *world, const char *name, const char *selector,
+	const char *types, const char *ingress, const char *egress)
+{
+	change(world, KIND_POLICY, name, policy_record(name, "", selector, types, ingress, egress));
+}
+
+/* What the tutorial has: a network, its policies, a database, a frontend and a bystander. */
+UNUSED_HELPER struct world *tutorial(void)
+{
+	struct world *world = world_with(ISOLATION_LABELLED);
+
+	put_network(world, 1, "null");
+	put_policy(world, "database", "role == `db`", BOTH, WEB_TO_DB,
+		"[{'action':'allow','destination':{'selector':'role == `db`'}}]");
+	put_policy(world, "web", "role == `web`", "['egress']", "[]", ALLOW_ALL);
+	put_endpoint(world, "db", "10.1.0.2", "{'role':'db'}");
+	put_endpoint(world, "web", "10.1.0.3", "{'role':'web'}");
+	put_endpoint(world, "other", "10.1.0.4", "{'docker/container':'other'}");
+	return world;
+}
+
+UNUSED_HELPER void expect_chain(
+	struct world *world, const char *map, const char *ip, const char *prefix)
+{
+	cleanup_free char *chain = chain_of(world, map, ip);
+
+	ck_assert_msg(!strncmp(chain, prefix, strlen(prefix)), "%s %s: %s", map, ip, chain);
+}
+
+UNUSED_HELPER void expect_problem(const struct world *world, const char *text)
+{
+	cleanup_free char *problems = sentences(world_problems(world));
+
+	ck_assert_msg(strstr(problems, text) != NULL, "%s", problems);
+}
+
+UNUSED_HELPER void expect_no_problem(const struct world *world)
+{
+	cleanup_free char *problems = sentences(world_problems(world));
+
+	ck_assert_str_eq(problems, "");
+}
+
 #endif
