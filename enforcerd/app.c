@@ -16,7 +16,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { HEARTBEAT_SECONDS = 10, INSTANCE_SIZE = 17 };
+enum { HEARTBEAT_SECONDS = 5, INSTANCE_SIZE = 17 };
 enum { STREAM_NODE, STREAM_POLICIES, STREAM_COUNT };
 
 /* One stream of the store and how far it has come. */
@@ -41,14 +41,16 @@ struct app {
 	struct stream streams[STREAM_COUNT];
 	struct health *health;
 	struct event *signals[3];
+	struct event *foreign_event; /* somebody else changed nf_tables */
 	struct event *
-		commit_event; /* deferred to the end of the loop turn: what arrived together goes together */
+		commit_event; /* deferred to the end of the loop turn: what came together goes together */
 	struct event *retry_timer, *resync_timer, *heartbeat_timer;
 	struct backoff retry;
 	struct report report;
 	char instance[INSTANCE_SIZE];
-	bool reporting;     /* a status write is under way */
-	bool report_wanted; /* and another is due after it */
+	char redis_cause[ERR_TEXT_MAX]; /* last said why Redis is away */
+	bool reporting;                 /* a status write is under way */
+	bool report_wanted;             /* and another is due after it */
 };
 
 /* --- status ------------------------------------------------------------------------------------ */
@@ -204,6 +206,9 @@ static void commit_done(struct app *app, const struct kernel_commit *commit)
 {
 	backoff_reset(&app->retry);
 	app->report.last_error[0] = '\0';
+	/* not before: until the first commit there is nothing of ours to watch, and nobody would read the news */
+	if (!event_pending(app->foreign_event, EV_READ, NULL))
+		event_add(app->foreign_event, NULL);
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		if (app->streams[i].in_world.epoch[0])
 			store_head_format(&app->streams[i].in_world, app->streams[i].in_force);
@@ -235,6 +240,14 @@ static void commit_now(struct app *app)
 }
 
 static void on_commit(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	commit_now(arg);
+}
+
+/* kernel_commit() looks whether it was our table, and writes it anew if so. */
+static void on_foreign_change(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
@@ -318,6 +331,7 @@ static void on_commands(enum redis_event event, const char *cause, void *arg)
 	struct app *app = arg;
 
 	log_redis(app->commands, event, cause);
+	snprintf(app->redis_cause, sizeof(app->redis_cause), "%s", cause);
 	if (event == REDIS_LOST)
 		app->reporting = false;
 	for (size_t i = 0; i < STREAM_COUNT; i++)
@@ -350,10 +364,22 @@ static void on_resync(evutil_socket_t fd, short what, void *arg)
 	resync(arg, false);
 }
 
+/* A store that cannot be reached is said once per cause, not once per try. */
+static void complain(struct app *app)
+{
+	const char *cause = redis_last_error(app->commands);
+
+	if (!redis_is_ready(app->commands) && strcmp(app->redis_cause, cause) != 0) {
+		log_warn("redis", "%s: %s; still trying", redis_peer(app->commands), cause);
+		snprintf(app->redis_cause, sizeof(app->redis_cause), "%s", cause);
+	}
+}
+
 static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
+	complain(arg);
 	report_send(arg);
 }
 
@@ -406,6 +432,8 @@ static int open_kernel(struct app *app, struct err *err)
 	app->kernel = kernel_open(&kernel, err);
 	if (!app->kernel)
 		return -1;
+	app->foreign_event = event_new(app->base, kernel_events_fd(app->kernel),
+		EV_READ | EV_PERSIST, on_foreign_change, app);
 	app->bridges = bridges_new(app->base, app->world, on_bridges_changed, app, err);
 	return app->bridges ? 0 : -1;
 }
@@ -509,6 +537,7 @@ void app_free(struct app *app)
 		free(app->streams[i].name);
 	}
 	bridges_free(app->bridges);
+	event_freep(app->foreign_event);
 	kernel_close(app->kernel);
 	world_free(app->world);
 	event_freep(app->commit_event);
