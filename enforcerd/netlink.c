@@ -116,6 +116,12 @@ int netlink_send(struct netlink *netlink, const void *data, size_t len, struct e
 		len, sent < 0 && errno == EMSGSIZE ? " (larger than the socket's buffer)" : "");
 }
 
+/* Port 0 is the kernel's; an event may carry the port of whoever caused it. Only root can send either. */
+static bool from_kernel(const struct netlink *netlink, const struct sockaddr_nl *from)
+{
+	return from->nl_pid == 0 || (netlink->listening && from->nl_groups != 0);
+}
+
 ssize_t netlink_receive(struct netlink *netlink, bool wait, const void **data, struct err *err)
 {
 	struct sockaddr_nl from = {0};
@@ -125,10 +131,9 @@ ssize_t netlink_receive(struct netlink *netlink, bool wait, const void **data, s
 	int flags = wait && !netlink->listening ? 0 : MSG_DONTWAIT;
 	ssize_t len;
 
-	/* only the kernel has port 0: anything else is another process talking to us */
 	do
 		len = recvmsg(netlink_fd(netlink), &header, flags);
-	while ((len < 0 && errno == EINTR) || (len >= 0 && from.nl_pid != 0));
+	while ((len < 0 && errno == EINTR) || (len >= 0 && !from_kernel(netlink, &from)));
 	if (len < 0 && errno == EAGAIN)
 		return flags ? 0 : err_set(err, ETIMEDOUT, "receive from the kernel");
 	if (len < 0)
