@@ -80,7 +80,7 @@ class Quickstart(Case):
         for image in IMAGES:
             with self.subTest(image=image):
                 facts = json.loads(self.engine.docker("image", "inspect", image).stdout)[0]
-                print(f"figure: image {image}: {facts['Size'] / 1e6:.1f} MB")
+                print(f"figure: image {image}: {facts['Size'] / 1e6:.2f} MB")
                 self.assertLessEqual(facts["Size"], IMAGE_MAX)
                 self.assertEqual(facts["Config"]["Labels"]["org.opencontainers.image.licenses"], "GPL-2.0-or-later")
                 shell = self.engine.docker("run", "--rm", "--entrypoint", "/bin/sh", image, "-c", "true", check=False)
@@ -145,14 +145,22 @@ class Quickstart(Case):
         before = self.deploy("bulkheadctl", "get", "policies", "-o", "json").stdout
         done = self.deploy("quickstart")
         self.assertIn("is healthy", done.stdout)
+        # what the README names for those who have an Engine; the same project, so nothing is made twice
+        compose = self.run_in(["docker-compose", "-f", DEPLOY / "compose.yaml", "up", "-d", "--build"], cwd="/")
+        self.assertEqual(compose.returncode, 0, compose.stderr)
+        projects = {self.engine.get(f"/containers/{name}/json")["Config"]["Labels"]["com.docker.compose.project"] for name in SERVICES}
+        self.assertEqual(projects, {"bulkhead"})
         self.assertEqual(self.deploy("bulkheadctl", "get", "policies", "-o", "json").stdout, before)
+
+    def test_4_the_tutorial_can_be_played_again(self):
+        self.assertNotIn("WRONG", self.deploy("quickstart", "--tutorial").stdout)
 
     def test_5_down_leaves_nothing(self):
         done = self.deploy("quickstart", "--down")
         self.assertEqual(self.engine.docker("ps", "-aq").stdout, "", done.stdout)
         self.assertEqual(self.engine.docker("volume", "ls", "-q").stdout, "")
-        left = self.engine.docker("image", "ls", "--format", "{{.Repository}}").stdout.split()
-        self.assertEqual(left, ["bulkhead-e2e"])
+        left = self.engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").stdout.splitlines()
+        self.assertEqual([image.split(":")[0] for image in left], ["bulkhead-e2e"], left)
         tables = subprocess.run(
             self.engine.namespace.prefix() + ["nft", "list", "tables"], capture_output=True, text=True, check=True
         ).stdout

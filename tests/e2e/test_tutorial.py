@@ -324,11 +324,19 @@ class Visible(Bulkhead):
         self.run_roles()
         self.tutorial()
         self.stack.wait_in_force()
-        rules = self.stack.rules()
-        for word in ("frontend", "database", 'role == \\"frontend\\"', 'role == \\"database\\"', "3306", self.database.ip()):
-            with self.subTest(word=word):
-                # nft prints a quote in a comment as it is or escaped, by its version
-                self.assertTrue(word in rules or word.replace('\\"', '"') in rules, rules)
+        # quotes in a comment are nft's and the selector's in turn
+        rules = self.stack.rules().replace('\\"', "'")
+        database = self.database.ip()
+        for line in (
+            r"chain eg_frontend_\w+ \{\s+comment \"egress: frontend\"",
+            r"chain in_database_\w+ \{\s+comment \"ingress: database\"",
+            r"set sel_\w+_4 \{\s+type ipv4_addr\s+comment \"role == 'frontend'\"",
+            rf"comment \"role == 'database'\"\s+elements = \{{ {database} \}}",
+            rf"{database} comment \"database-A\" : jump in_database_",
+            r"3306 return comment \"policy frontend egress\[0\] port 3306\"",
+        ):
+            with self.subTest(line=line):
+                self.assertRegex(rules, line)
 
     def test_ctl_shows_and_matches(self):
         self.start_stack()

@@ -127,6 +127,12 @@ class Stack:
         """EndpointID -> record."""
         return {k: json.loads(v) for k, v in self.store.hgetall(f"bulkhead:v1:endpoints:{NODE}").items()}
 
+    def ready(self, process: Process) -> bool:
+        """What a container's health check asks: connected, in sync, and doing what it claims."""
+        listen = process.argv[process.argv.index("--listen") + 1]
+        program = build_dir() / "bin" / process.name
+        return call([*self.engine.namespace.prefix(), program, "--healthcheck", "--listen", listen], check=False).returncode == 0
+
     def why_not_in_force(self, policies: bool = True) -> str:
         """What still differs between the Engine, Redis and the kernel; empty when nothing does. policies=False leaves
         the policies out: a store that lost them is refused, and stays different on purpose."""
@@ -147,7 +153,12 @@ class Stack:
             (status.get("endpoints_head") == node_head, f"endpoints at {status.get('endpoints_head')}, not {node_head}"),
             (not policies or status.get("policies_head", "") == policies_head, f"policies at {status.get('policies_head')}, not {policies_head}"),
         )
-        return next((why for good, why in checks if not good), "")
+        difference = next((why for good, why in checks if not good), "")
+        if difference:
+            return difference
+        # last, because what is compared above may be what was there before a connection broke
+        unready = [p.name for p in (self.syncd, self.enforcerd) if (policies or p is self.syncd) and not self.ready(p)]
+        return f"not ready: {' '.join(unready)}" if unready else ""
 
     def wait_in_force(self, bound: float = IN_FORCE_BOUND, policies: bool = True) -> None:
         """Until the kernel enforces exactly what the Engine runs and the store says."""
