@@ -42,7 +42,8 @@ enum store_verdict store_judge(const char *stream, const struct store_head *held
 		return keep(reason,
 			"the store is of an earlier epoch than what is in force (an old dump or a stale "
 			"replica); what is in force stays");
-	if (!order && found->revision < held->revision)
+	/* the same revision under another id: written on top of something older than what is in force */
+	if (!order && found->revision <= held->revision)
 		return keep(reason,
 			"the store is older than what is in force (a stale replica); what is in force "
 			"stays");

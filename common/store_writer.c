@@ -127,10 +127,9 @@ static int judge_exec(
 /* A master that became a replica keeps its connections: connecting anew may find the new master. */
 static void retry_after(struct store_writer *writer, const struct err *cause)
 {
+	wait_and_prime(writer, backoff_next(&writer->backoff));
 	if (!strncmp(cause->text, "READONLY", strlen("READONLY")))
 		redis_reset(writer->redis, cause->text);
-	else
-		wait_and_prime(writer, backoff_next(&writer->backoff));
 }
 
 /* --- writing ----------------------------------------------------------------------------------- */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The reader's table of design 3.2, line by line. */
+#include "common/store_rules.h"
+
+#include <check.h>
+#include <string.h>
+
+#define OLD "1700000000000-00000000"
+#define NOW "1800000000000-00000000"
+#define NEW "1900000000000-00000000"
+
+static const struct store_head none = {{0}, 0, {0}};
+
+/* Heads by value; an empty epoch stands for "there is none". */
+static const struct {
+	const char *what, *stream;
+	struct store_head held, found, accepted;
+	enum store_verdict verdict;
+	const char *reason;
+} rows[] = {
+	{"first install", "policies", none, none, none, STORE_TAKE_EMPTY, ""},
+	{"first policies", "policies", none, {NOW, 1, "a"}, none, STORE_TAKE, ""},
+	{"nothing new", "policies", {NOW, 5, "a"}, {NOW, 5, "a"}, none, STORE_SAME, ""},
+	{"next", "policies", {NOW, 5, "a"}, {NOW, 6, "b"}, none, STORE_TAKE, ""},
+	{"some were missed", "policies", {NOW, 5, "a"}, {NOW, 90, "b"}, none, STORE_TAKE, ""},
+	{"later epoch", "policies", {NOW, 5, "a"}, {NEW, 1, "b"}, none, STORE_TAKE, ""},
+	{"absent", "policies", {NOW, 5, "a"}, none, none, STORE_KEEP, "gone from the store"},
+	{"absent, accepted once", "policies", {NOW, 5, "a"}, none, {NOW, 5, "a"}, STORE_KEEP,
+		"gone from the store"},
+	{"lower revision", "policies", {NOW, 5, "a"}, {NOW, 4, "b"}, none, STORE_KEEP,
+		"stale replica"},
+	{"same revision, other history", "policies", {NOW, 5, "a"}, {NOW, 5, "b"}, none, STORE_KEEP,
+		"stale replica"},
+	{"earlier epoch", "policies", {NOW, 5, "a"}, {OLD, 900, "b"}, none, STORE_KEEP,
+		"earlier epoch"},
+	{"lower, accepted", "policies", {NOW, 5, "a"}, {NOW, 4, "b"}, {NOW, 4, "b"}, STORE_TAKE,
+		""},
+	{"earlier, accepted", "policies", {NOW, 5, "a"}, {OLD, 9, "b"}, {OLD, 9, "b"}, STORE_TAKE,
+		""},
+	{"another was accepted", "policies", {NOW, 5, "a"}, {OLD, 9, "b"}, {OLD, 9, "c"},
+		STORE_KEEP, "earlier epoch"},
+	{"held was accepted", "policies", {NOW, 5, "a"}, {NOW, 5, "a"}, {NOW, 5, "a"}, STORE_SAME,
+		""},
+	{"node not published", "node:n", none, none, none, STORE_KEEP, "not published"},
+	{"node's first", "node:n", none, {NOW, 1, "a"}, none, STORE_TAKE, ""},
+	{"node absent", "node:n", {NOW, 5, "a"}, none, none, STORE_KEEP, "gone from the store"},
+	{"node restarted", "node:n", {NOW, 5, "a"}, {NEW, 1, "b"}, none, STORE_TAKE, ""},
+	{"node's late epoch", "node:n", {NOW, 5, "a"}, {OLD, 9, "b"}, none, STORE_KEEP,
+		"earlier epoch"},
+	{"node same", "node:n", {NOW, 5, "a"}, {NOW, 5, "a"}, none, STORE_SAME, ""},
+};
+
+static const struct store_head *present(const struct store_head *head)
+{
+	return head->epoch[0] ? head : NULL;
+}
+
+START_TEST(test_row)
+{
+	const char *reason = NULL;
+	enum store_verdict verdict = store_judge(rows[_i].stream, present(&rows[_i].held),
+		present(&rows[_i].found), present(&rows[_i].accepted), &reason);
+
+	ck_assert_msg(verdict == rows[_i].verdict, "%s: %d", rows[_i].what, verdict);
+	ck_assert_ptr_nonnull(reason);
+	/* a reason exactly where something is kept against the store */
+	ck_assert_int_eq(*reason != '\0', verdict == STORE_KEEP);
+	ck_assert_msg(strstr(reason, rows[_i].reason), "%s: %s", rows[_i].what, reason);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("store_rules");
+	TCase *tcase = tcase_create("table");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tcase, test_row, 0, sizeof(rows) / sizeof(*rows));
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
