@@ -120,6 +120,8 @@ struct world *world_new(const struct world_config *config)
 	world->config = *config;
 	world->node = xstrdup(config->node);
 	world->rs = ruleset_new();
+	world->selecting = selector_index_new();
+	world->matching = selector_index_new();
 	skeleton_build(world->rs, config->host_action);
 	return world;
 }
@@ -149,6 +151,8 @@ void world_free(struct world *world)
 	text_table_free(&world->labels);
 	text_table_free(&world->problems);
 	w_list_free(&world->stale);
+	selector_index_free(world->selecting);
+	selector_index_free(world->matching);
 	ruleset_free(world->rs);
 	free(world->order);
 	free(world->bridges);
@@ -184,13 +188,17 @@ void world_settle(struct world *world)
 	struct w_group *group, *next;
 
 	for (size_t i = 0; i < world->stale.count; i++)
+		world_endpoint_settle_groups(world, world->stale.items[i]);
+	for (size_t i = 0; i < world->stale.count; i++)
 		world_endpoint_settle(world, world->stale.items[i]);
 	world->stale.count = 0;
 	/* groups that lost their last endpoint are not worth compiling again */
 	world_groups_collect(world);
-	HASH_ITER (hh, world->groups, group, next)
-		if (group->stale)
-			world_group_recompile(world, group);
+	if (world->groups_stale)
+		HASH_ITER (hh, world->groups, group, next)
+			if (group->stale)
+				world_group_recompile(world, group);
+	world->groups_stale = false;
 	while (world->dead) {
 		struct w_policy *policy = world->dead;
 

@@ -80,7 +80,7 @@ static void settle_group(struct world *world, struct w_address *address, enum po
 	if (group)
 		group->refs++;
 	if (before)
-		before->refs--;
+		world_group_unref(world, before);
 	address->groups[dir] = group;
 }
 

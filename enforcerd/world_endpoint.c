@@ -6,23 +6,28 @@
 
 /* --- labels ------------------------------------------------------------------------------------ */
 
-static void overlay(
-	const struct world *world, const char *node, const char *container, struct labels *labels)
+/* Copies the record's labels when there is a first one to lay over them. */
+static void overlay(const struct world *world, const char *node, const struct endpoint *record,
+	struct labels **owned)
 {
-	cleanup_free char *key = xasprintf("%s/%s", node, container);
+	cleanup_free char *key = xasprintf("%s/%s", node, record->container_name);
 	const struct w_text *found = w_text_find(world->labels, key);
 
+	if (found && !*owned)
+		*owned = labels_copy(record->labels);
 	for (size_t i = 0; found && i < labels_count(found->labels); i++)
-		labels_set(labels, labels_key(found->labels, i), labels_value(found->labels, i));
+		labels_set(*owned, labels_key(found->labels, i), labels_value(found->labels, i));
 }
 
-struct labels *world_effective_labels(const struct world *world, const struct endpoint *record)
+const struct labels *world_effective_labels(
+	const struct world *world, const struct endpoint *record, struct labels **owned)
 {
-	struct labels *labels = labels_copy(record->labels);
-
-	overlay(world, "*", record->container_name, labels);
-	overlay(world, world->node, record->container_name, labels);
-	return labels;
+	*owned = NULL;
+	if (!world->labels)
+		return record->labels;
+	overlay(world, "*", record, owned);
+	overlay(world, world->node, record, owned);
+	return *owned ? *owned : record->labels;
 }
 
 /* --- isolation --------------------------------------------------------------------------------- */
@@ -60,66 +65,74 @@ static void note_vain(struct w_endpoint *endpoint, struct w_policy *policy)
 }
 
 /* Held by the endpoint as well as by its addresses: a conflict takes the group from the address, not from the endpoint. */
-static void hold_group(
-	struct w_endpoint *endpoint, enum policy_direction dir, struct w_group *group)
+static void hold_group(struct world *world, struct w_endpoint *endpoint, enum policy_direction dir,
+	struct w_group *group)
 {
 	if (group)
 		group->refs++;
 	if (endpoint->groups[dir])
-		endpoint->groups[dir]->refs--;
+		world_group_unref(world, endpoint->groups[dir]);
 	endpoint->groups[dir] = group;
 }
 
-static void find_groups(
-	struct world *world, struct w_endpoint *endpoint, const struct labels *labels)
+static void add_to_list(void *item, void *list)
 {
-	struct w_policy **lists[DIR_COUNT];
-	size_t counts[DIR_COUNT] = {0};
-
-	for (int dir = 0; dir < DIR_COUNT; dir++)
-		lists[dir] = xcalloc(world->order_count, sizeof(**lists));
-	for (size_t i = 0; i < world->order_count; i++) {
-		struct w_policy *policy = world->order[i];
-
-		if (!selector_match(policy->policy->selector, labels))
-			continue;
-		if (!endpoint->isolated)
-			note_vain(endpoint, policy);
-		for (int dir = 0; dir < DIR_COUNT; dir++)
-			if (policy->policy->governs[dir])
-				lists[dir][counts[dir]++] = policy;
-	}
-	for (int dir = 0; dir < DIR_COUNT; dir++) {
-		hold_group(endpoint, (enum policy_direction)dir,
-			endpoint->isolated ? world_group_get(world, (enum policy_direction)dir,
-						     lists[dir], counts[dir])
-					   : NULL);
-		free(lists[dir]);
-	}
+	w_list_add(list, item);
 }
 
-static void find_selectors(
-	struct world *world, struct w_endpoint *endpoint, const struct labels *labels)
+static int compare_ranks(const void *a, const void *b)
 {
-	struct w_selector *selector;
+	const struct w_policy *first = *(void *const *)a, *second = *(void *const *)b;
 
-	endpoint->selectors.count = 0;
-	for (selector = world->selectors; selector; selector = selector->hh.next)
-		if (selector_match(selector->selector, labels))
-			w_list_add(&endpoint->selectors, selector);
+	return (first->rank > second->rank) - (first->rank < second->rank);
 }
 
-void world_endpoint_settle(struct world *world, struct w_endpoint *endpoint)
+static void find_group(struct world *world, struct w_endpoint *endpoint, enum policy_direction dir,
+	const struct w_list *selecting)
 {
-	CLEANUP(labels) struct labels *labels = world_effective_labels(world, endpoint->record);
+	cleanup_free struct w_policy **governing = xcalloc(selecting->count, sizeof(*governing));
+	size_t count = 0;
+
+	for (size_t i = 0; i < selecting->count; i++) {
+		struct w_policy *policy = selecting->items[i];
+
+		if (policy->policy->governs[dir])
+			governing[count++] = policy;
+	}
+	hold_group(world, endpoint, dir, world_group_get(world, dir, governing, count));
+}
+
+void world_endpoint_settle_groups(struct world *world, struct w_endpoint *endpoint)
+{
+	CLEANUP(labels) struct labels *owned = NULL;
+	const struct labels *labels = world_effective_labels(world, endpoint->record, &owned);
+	struct w_list selecting = {0};
 
 	forget_vain(endpoint);
 	world->isolated_count -= endpoint->isolated;
 	endpoint->isolated = is_isolated(world, endpoint->record, labels);
 	world->isolated_count += endpoint->isolated;
-	/* groups first: they may bring selectors that this endpoint has not met */
-	find_groups(world, endpoint, labels);
-	find_selectors(world, endpoint, labels);
+	selector_index_match(world->selecting, labels, add_to_list, &selecting);
+	if (selecting.count)
+		qsort(selecting.items, selecting.count, sizeof(*selecting.items), compare_ranks);
+	for (size_t i = 0; i < selecting.count && !endpoint->isolated; i++)
+		note_vain(endpoint, selecting.items[i]);
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		if (endpoint->isolated)
+			find_group(world, endpoint, (enum policy_direction)dir, &selecting);
+		else
+			hold_group(world, endpoint, (enum policy_direction)dir, NULL);
+	}
+	w_list_free(&selecting);
+}
+
+void world_endpoint_settle(struct world *world, struct w_endpoint *endpoint)
+{
+	CLEANUP(labels) struct labels *owned = NULL;
+	const struct labels *labels = world_effective_labels(world, endpoint->record, &owned);
+
+	endpoint->selectors.count = 0;
+	selector_index_match(world->matching, labels, add_to_list, &endpoint->selectors);
 	endpoint->stale = false;
 	world_address_settle(world, &endpoint->record->ipv4);
 	world_address_settle(world, &endpoint->record->ipv6);
@@ -178,7 +191,7 @@ void world_endpoint_remove(struct world *world, struct w_endpoint *endpoint)
 	world->isolated_count -= endpoint->isolated;
 	release(world, endpoint);
 	for (int dir = 0; dir < DIR_COUNT; dir++)
-		hold_group(endpoint, (enum policy_direction)dir, NULL);
+		hold_group(world, endpoint, (enum policy_direction)dir, NULL);
 	HASH_DEL(world->endpoints, endpoint);
 	endpoint_free(endpoint->record);
 	w_list_free(&endpoint->selectors);

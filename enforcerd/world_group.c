@@ -27,11 +27,12 @@ static void match_all(struct world *world, struct w_selector *selector)
 	struct w_endpoint *endpoint;
 
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
-		CLEANUP(labels) struct labels *labels = NULL;
+		CLEANUP(labels) struct labels *owned = NULL;
+		const struct labels *labels;
 
 		if (endpoint->stale)
 			continue; /* it will meet all selectors in its turn */
-		labels = world_effective_labels(world, endpoint->record);
+		labels = world_effective_labels(world, endpoint->record, &owned);
 		if (selector_match(selector->selector, labels))
 			w_list_add(&endpoint->selectors, selector);
 	}
@@ -68,6 +69,7 @@ static void ref_selector(struct world *world, const struct needed_set *needed)
 			abort(); /* a canonical text that its own parser refuses is a bug, and no state to go on from */
 		}
 		HASH_ADD_STR(world->selectors, id, selector);
+		selector_index_add(world->matching, selector->selector, selector);
 		match_all(world, selector);
 	}
 	if (selector->refs[needed->family == 6]++)
@@ -87,6 +89,7 @@ static void forget_selector(struct world *world, struct w_selector *selector)
 	for (address = world->addresses; address; address = address->hh.next)
 		w_list_remove(&address->selectors, selector);
 	HASH_DEL(world->selectors, selector);
+	selector_index_remove(world->matching, selector->selector, selector);
 	selector_free(selector->selector);
 	free(selector);
 }
@@ -231,6 +234,12 @@ struct w_group *world_group_get(
 	return group;
 }
 
+void world_group_unref(struct world *world, struct w_group *group)
+{
+	group->refs--;
+	world->groups_idle |= !group->refs;
+}
+
 void world_group_recompile(struct world *world, struct w_group *group)
 {
 	compile(world, group);
@@ -247,6 +256,9 @@ void world_groups_collect(struct world *world)
 {
 	struct w_group *group, *next;
 
+	if (!world->groups_idle)
+		return;
+	world->groups_idle = false;
 	HASH_ITER (hh, world->groups, group, next) {
 		if (group->refs)
 			continue;

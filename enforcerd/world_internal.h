@@ -16,6 +16,7 @@
 #include "common/policy.h"
 #include "common/record.h"
 #include "enforcerd/compile.h"
+#include "enforcerd/selector_index.h"
 #include "enforcerd/world.h"
 
 #include <uthash.h>
@@ -24,6 +25,7 @@ struct w_policy {
 	struct policy *policy;
 	bool closed;       /* its record is bad: what it selects is denied */
 	bool seen;         /* by the snapshot being applied */
+	size_t rank;       /* place in evaluation order */
 	size_t unisolated; /* endpoints that it selects in vain */
 	struct w_policy *next_dead;
 	char name[POLICY_NAME_MAX + 1];
@@ -110,9 +112,13 @@ struct world {
 	struct w_policy **order; /* policies in evaluation order */
 	size_t order_count;
 	struct w_policy *dead;
+	struct selector_index *selecting; /* policies by their selectors */
 	struct w_selector *selectors;
+	struct selector_index *matching; /* selectors by themselves */
 	struct w_plain_set *plain_sets;
 	struct w_group *groups;
+	bool groups_idle;  /* some may have lost their last reference */
+	bool groups_stale; /* some must be compiled again */
 	struct w_text *isolation, *labels, *problems;
 	size_t isolated_count, conflict_count;
 	struct w_list stale; /* struct w_endpoint * */
@@ -143,12 +149,18 @@ int world_policies_apply(struct world *world, const struct store_change *changes
 	bool whole, struct err *err) must_check;
 
 /* world_endpoint.c */
+/*
+ * First the groups of every stale endpoint, then its selectors and addresses: a group may bring selectors, and while endpoints
+ * are stale these need not be shown to each of them.
+ */
+void world_endpoint_settle_groups(struct world *world, struct w_endpoint *endpoint);
 void world_endpoint_settle(struct world *world, struct w_endpoint *endpoint);
 /* Takes the record over. The endpoint is new where id was not known. */
 void world_endpoint_put(struct world *world, struct endpoint *record);
 void world_endpoint_remove(struct world *world, struct w_endpoint *endpoint);
-/* Record labels overlaid by the operator's; caller frees. */
-struct labels *world_effective_labels(const struct world *world, const struct endpoint *record);
+/* Record labels overlaid by the operator's: the record's own where there are none, else *owned, which the caller frees. */
+const struct labels *world_effective_labels(
+	const struct world *world, const struct endpoint *record, struct labels **owned);
 
 /* world_address.c */
 void world_address_claim(struct world *world, const struct ip *ip, struct w_endpoint *owner);
@@ -160,6 +172,8 @@ void world_address_settle(struct world *world, const struct ip *ip);
 /* The group of these policies, compiled if it is new. */
 struct w_group *world_group_get(
 	struct world *world, enum policy_direction dir, struct w_policy **policies, size_t count);
+/* One reference less; what has none is dropped by the next collection. */
+void world_group_unref(struct world *world, struct w_group *group);
 void world_group_recompile(struct world *world, struct w_group *group);
 void world_groups_collect(struct world *world); /* drops groups and sets that nothing uses */
 void world_groups_free(struct world *world);

@@ -23,6 +23,8 @@ static void sort_policies(struct world *world)
 		world->order[world->order_count++] = policy;
 	if (world->order_count)
 		qsort(world->order, world->order_count, sizeof(*world->order), compare_policies);
+	for (size_t i = 0; i < world->order_count; i++)
+		world->order[i]->rank = i;
 }
 
 /* --- policies ---------------------------------------------------------------------------------- */
@@ -108,11 +110,12 @@ static void mark_selected(struct world *world, const struct policy *a, const str
 	struct w_endpoint *endpoint;
 
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
-		CLEANUP(labels) struct labels *labels = NULL;
+		CLEANUP(labels) struct labels *owned = NULL;
+		const struct labels *labels;
 
 		if (endpoint->stale)
 			continue;
-		labels = world_effective_labels(world, endpoint->record);
+		labels = world_effective_labels(world, endpoint->record, &owned);
 		if ((a && selector_match(a->selector, labels)) ||
 			(b && selector_match(b->selector, labels)))
 			world_mark_stale(world, endpoint);
@@ -126,6 +129,7 @@ static void mark_groups(struct world *world, const struct w_policy *policy)
 	for (group = world->groups; group; group = group->hh.next)
 		for (size_t i = 0; i < group->policy_count; i++)
 			group->stale |= group->policies[i] == policy;
+	world->groups_stale = true;
 }
 
 /* Takes the policy over. */
@@ -142,8 +146,10 @@ static void put_policy(struct world *world, const char *name, struct policy *pol
 		mark_groups(world, entry);
 		if (!same_place(entry->policy, policy))
 			mark_selected(world, entry->policy, policy);
+		selector_index_remove(world->selecting, entry->policy->selector, entry);
 		policy_free(entry->policy);
 	}
+	selector_index_add(world->selecting, policy->selector, entry);
 	entry->policy = policy;
 	entry->seen = true;
 }
@@ -152,6 +158,7 @@ static void remove_policy(struct world *world, struct w_policy *policy)
 {
 	mark_selected(world, policy->policy, NULL);
 	HASH_DEL(world->policies, policy);
+	selector_index_remove(world->selecting, policy->policy->selector, policy);
 	/* groups still point at it until their endpoints have been settled */
 	policy->next_dead = world->dead;
 	world->dead = policy;
