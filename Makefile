@@ -159,10 +159,10 @@ $(BUILD)/tidy/%.ok: %.c .clang-tidy $(H_FILES)
 	@touch $@
 
 # varFuncNullUB: NULL is of pointer size on every system that has nftables.
-# resourceLeak: cppcheck does not know the cleanup attribute; the sanitizers and clang's analyzer do.
+# resourceLeak, memleak: cppcheck does not know the cleanup attribute; the sanitizers and clang's analyzer do.
 lint-cppcheck:
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
-	  --suppress=missingIncludeSystem --suppress=varFuncNullUB --suppress=resourceLeak --error-exitcode=1 -D__GNUC__ -I. $(addsuffix /,$(DIRS))
+	  --library=.cppcheck.cfg --suppress=missingIncludeSystem --suppress=varFuncNullUB --suppress=resourceLeak --suppress=memleak --error-exitcode=1 -D__GNUC__ -I. $(addsuffix /,$(DIRS))
 
 # design: common/ includes neither daemon; a daemon includes only its own folder and common/
 lint-includes:

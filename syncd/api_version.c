@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "syncd/api_version.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct number {
-	unsigned major, minor;
+	unsigned long major, minor;
 };
 
 static int parse(const char *text, struct number *number, struct err *err)
 {
-	char end;
-	size_t len = strlen(text);
+	size_t len = strlen(text), first = strspn(text, "0123456789");
+	size_t second = text[first] == '.' ? strspn(text + first + 1, "0123456789") : 0;
 
-	if (len >= API_VERSION_SIZE || strspn(text, "0123456789.") != len ||
-		sscanf(text, "%4u.%4u%c", &number->major, &number->minor, &end) != 2)
+	*number = (struct number){0};
+	if (!first || !second || first + 1 + second != len || len >= API_VERSION_SIZE)
 		return err_set(err, 0, "\"%.32s\" is not an API version such as 1.41", text);
+	/* at most API_VERSION_SIZE digits: fits */
+	number->major = strtoul(text, NULL, 10);
+	number->minor = strtoul(text + first + 1, NULL, 10);
 	return 0;
 }
 
@@ -27,7 +31,7 @@ static int compare(const struct number *a, const struct number *b)
 int api_version_negotiate(const char *engine_min, const char *engine_max,
 	char version[API_VERSION_SIZE], struct err *err)
 {
-	struct number low = {0}, high, ours_low = {0}, ours_high = {0}, speak;
+	struct number low = {0}, high = {0}, ours_low = {0}, ours_high = {0}, speak = {0};
 
 	if (parse(engine_max, &high, err) < 0 ||
 		(*engine_min && parse(engine_min, &low, err) < 0) ||
@@ -40,13 +44,13 @@ int api_version_negotiate(const char *engine_min, const char *engine_max,
 			" to " API_VERSION_MAX " (DOCKER_API_VERSION overrides)",
 			*engine_min ? engine_min : "?", engine_max);
 	speak = compare(&high, &ours_high) < 0 ? high : ours_high;
-	snprintf(version, API_VERSION_SIZE, "%u.%u", speak.major, speak.minor);
+	snprintf(version, API_VERSION_SIZE, "%lu.%lu", speak.major, speak.minor);
 	return 0;
 }
 
 int api_version_check(const char *version, struct err *err)
 {
-	struct number number;
+	struct number number = {0};
 
 	return parse(version, &number, err);
 }

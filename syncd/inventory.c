@@ -46,10 +46,8 @@ void inventory_dirty(struct inventory *inventory, struct attachment *a)
 
 void inventory_dirty_container(struct inventory *inventory, struct container *c)
 {
-	struct attachment *a;
-
-	DL_FOREACH2(c->attachments, a, next_of_container)
-	inventory_dirty(inventory, a);
+	for (struct attachment *a = c->attachments; a; a = a->next_of_container)
+		inventory_dirty(inventory, a);
 }
 
 void inventory_unpublish(
@@ -234,7 +232,7 @@ static void take_ports(struct container *c, const struct docker_container *found
 	free(c->ports);
 	c->ports = found->port_count ? xcalloc(found->port_count, sizeof(*found->ports)) : NULL;
 	c->port_count = found->port_count;
-	if (size)
+	if (c->ports)
 		memcpy(c->ports, found->ports, size);
 }
 
@@ -423,11 +421,11 @@ static void on_connect(struct inventory *inventory, const struct docker_event *e
 static void on_disconnect(struct inventory *inventory, const struct docker_event *event)
 {
 	const struct netw *n = inventory_network_find(inventory, event->id);
-	struct attachment *a = NULL, *next;
+	struct attachment *a = n ? n->attachments : NULL, *next;
 	enum want_kind kind = WANT_NETWORK_AGAIN;
 
-	DL_FOREACH_SAFE2(n ? n->attachments : NULL, a, next, next_of_network)
-	{
+	for (; a; a = next) {
+		next = a->next_of_network;
 		if (strcmp(a->container->id, event->container) != 0)
 			continue;
 		if (event->time_ns <= a->seen_ns) {

@@ -108,6 +108,7 @@ static char *endpoint_text(struct inventory *inventory, struct attachment *a)
 		.image = c->image,
 		.network = network->name,
 	};
+	const struct ip none = {0};
 	struct endpoint endpoint = {
 		.id = a->id,
 		.node = inventory->node,
@@ -117,8 +118,8 @@ static char *endpoint_text(struct inventory *inventory, struct attachment *a)
 		.network_id = network->id,
 		.network_name = network->name,
 		.driver = network->driver,
-		.ipv4 = a->ipv4.lost ? (struct ip){0} : a->ipv4.ip,
-		.ipv6 = a->ipv6.lost ? (struct ip){0} : a->ipv6.ip,
+		.ipv4 = a->ipv4.lost ? none : a->ipv4.ip,
+		.ipv6 = a->ipv6.lost ? none : a->ipv6.ip,
 		.has_mac = a->has_mac,
 		.labels = labels,
 		.rejected = rejected,
@@ -177,7 +178,6 @@ static void refresh_network(
 	struct inventory *inventory, struct netw *n, struct change_lists *changes)
 {
 	cleanup_free char *text = network_text(inventory, n);
-	struct attachment *a;
 
 	n->dirty = false;
 	if (text ? n->text && !strcmp(text, n->text) : !n->text)
@@ -186,18 +186,20 @@ static void refresh_network(
 	free(n->text);
 	n->text = steal_ptr(text);
 	/* endpoint records name their network */
-	DL_FOREACH2(n->attachments, a, next_of_network)
-	inventory_dirty(inventory, a);
+	for (struct attachment *a = n->attachments; a; a = a->next_of_network)
+		inventory_dirty(inventory, a);
 }
 
 /* --- interface ----------------------------------------------------------------------------------- */
 
 void inventory_collect(struct inventory *inventory, struct store_change **changes, size_t *count)
 {
-	struct change_lists lists = {.deletions = {steal_ptr(inventory->deleted),
-					     inventory->deleted_count, inventory->deleted_cap}};
+	struct change_lists lists = {0};
 	struct netw *n, *next;
 
+	lists.deletions.items = steal_ptr(inventory->deleted);
+	lists.deletions.count = inventory->deleted_count;
+	lists.deletions.cap = inventory->deleted_cap;
 	inventory->deleted_count = inventory->deleted_cap = 0;
 	HASH_ITER (hh, inventory->networks, n, next) {
 		if (n->dirty)
