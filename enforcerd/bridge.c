@@ -9,6 +9,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdalign.h>
 #include <string.h>
 
 #define SYSCTL_DIR "/proc/sys/net/bridge"
@@ -53,8 +54,7 @@ static void read_info(const struct nlattr *nest, struct link *link)
 	const struct nlattr *data = NULL;
 	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, nest)
-	{
+	for (attr = attr_first_in(nest); attr; attr = attr_next_in(nest, attr)) {
 		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
 			mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
 			link->is_bridge = !strcmp(mnl_attr_get_str(attr), "bridge");
@@ -62,7 +62,8 @@ static void read_info(const struct nlattr *nest, struct link *link)
 			data = attr;
 	}
 	if (link->is_bridge && data)
-		mnl_attr_for_each_nested(attr, data) read_switch(attr, link);
+		for (attr = attr_first_in(data); attr; attr = attr_next_in(data, attr))
+			read_switch(attr, link);
 }
 
 /* False for anything but a well-formed link message. */
@@ -76,9 +77,9 @@ static bool read_link(const struct nlmsghdr *message, struct link *link)
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*header))
 		return false;
 	*link = (struct link){.index = header->ifi_index};
-	mnl_attr_for_each(attr, message,
-		sizeof(*header)) if ((mnl_attr_get_type(attr) & NLA_TYPE_MASK) == IFLA_LINKINFO)
-		read_info(attr, link);
+	for (attr = attr_first(message, sizeof(*header)); attr; attr = attr_next(message, attr))
+		if ((mnl_attr_get_type(attr) & NLA_TYPE_MASK) == IFLA_LINKINFO)
+			read_info(attr, link);
 	return true;
 }
 
@@ -103,7 +104,7 @@ static struct nlmsghdr *link_request(char *buffer, uint16_t type, int index)
 static int get_link(
 	struct bridge_watch *watch, const char *ifname, struct link *link, struct err *err)
 {
-	char buffer[REQUEST_SIZE];
+	alignas(struct nlmsghdr) char buffer[REQUEST_SIZE];
 	struct nlmsghdr *message = link_request(buffer, RTM_GETLINK, 0);
 
 	mnl_attr_put_strz(message, IFLA_IFNAME, ifname);
@@ -115,7 +116,7 @@ static int get_link(
 
 static int set_switches(struct bridge_watch *watch, const char *ifname, int index, struct err *err)
 {
-	char buffer[REQUEST_SIZE];
+	alignas(struct nlmsghdr) char buffer[REQUEST_SIZE];
 	struct nlmsghdr *message = link_request(buffer, RTM_NEWLINK, index);
 	struct nlattr *info = mnl_attr_nest_start(message, IFLA_LINKINFO);
 	struct nlattr *data;

@@ -152,22 +152,20 @@ static const struct {
 
 static const struct nlattr *find_attr(const struct nlmsghdr *message, uint16_t type)
 {
-	const struct nlattr *attr;
+	const struct nlattr *attr = type ? attr_first(message, sizeof(struct nfgenmsg)) : NULL;
 
-	if (type)
-		mnl_attr_for_each(attr, message,
-			sizeof(struct nfgenmsg)) if (mnl_attr_get_type(attr) == type) return attr;
-	return NULL;
+	while (attr && mnl_attr_get_type(attr) != type)
+		attr = attr_next(message, attr);
+	return attr;
 }
 
 static const struct nlattr *find_nested(const struct nlattr *nest, uint16_t type)
 {
-	const struct nlattr *attr;
+	const struct nlattr *attr = nest ? attr_first_in(nest) : NULL;
 
-	if (nest)
-		mnl_attr_for_each_nested(
-			attr, nest) if (mnl_attr_get_type(attr) == type) return attr;
-	return NULL;
+	while (attr && mnl_attr_get_type(attr) != type)
+		attr = attr_next_in(nest, attr);
+	return attr;
 }
 
 static void add_address(struct strbuf *out, const void *bytes, uint8_t family)
@@ -216,8 +214,7 @@ static const struct nlattr *blamed_elem(
 	const struct nlattr *attr;
 	size_t count = 0;
 
-	mnl_attr_for_each_nested(attr, list)
-	{
+	for (attr = attr_first_in(list); attr; attr = attr_next_in(list, attr)) {
 		const char *begin = (const char *)attr;
 
 		if (offset && at >= begin && at < begin + mnl_attr_get_len(attr))

@@ -8,6 +8,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <stdalign.h>
 #include <string.h>
 #include <uthash.h>
 
@@ -42,11 +43,24 @@ static struct nlmsghdr *request(char *buffer, uint16_t type, uint16_t flags, uin
 	return message;
 }
 
-/* The attributes of a message or nest by type; those of unknown types and those cut short are left out. */
-static void index_attr(const struct nlattr *attr, const struct nlattr **table, size_t size)
+/* The attributes of a message by type; those of types that we do not know are left out. */
+static void index_message(const struct nlmsghdr *message, const struct nlattr **table, size_t size)
 {
-	if (mnl_attr_get_type(attr) < size)
-		table[mnl_attr_get_type(attr)] = attr;
+	const struct nlattr *attr;
+
+	for (attr = attr_first(message, sizeof(struct nfgenmsg)); attr;
+		attr = attr_next(message, attr))
+		if (mnl_attr_get_type(attr) < size)
+			table[mnl_attr_get_type(attr)] = attr;
+}
+
+static void index_nest(const struct nlattr *nest, const struct nlattr **table, size_t size)
+{
+	const struct nlattr *attr;
+
+	for (attr = attr_first_in(nest); attr; attr = attr_next_in(nest, attr))
+		if (mnl_attr_get_type(attr) < size)
+			table[mnl_attr_get_type(attr)] = attr;
 }
 
 static const char *text_of(const struct nlattr *attr)
@@ -66,19 +80,17 @@ static uint32_t number_of(const struct nlattr *attr)
 static int take_generation(const struct nlmsghdr *message, void *arg, struct err *err)
 {
 	const struct nlattr *attrs[NFTA_GEN_MAX + 1] = {0};
-	const struct nlattr *attr;
 	uint32_t *generation = arg;
 
 	(void)err;
-	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
-		index_attr(attr, attrs, NFTA_GEN_MAX + 1);
+	index_message(message, attrs, NFTA_GEN_MAX + 1);
 	*generation = number_of(attrs[NFTA_GEN_ID]);
 	return 0;
 }
 
 int dump_generation(struct netlink *netlink, uint32_t *generation, struct err *err)
 {
-	char buffer[REQUEST_SIZE];
+	alignas(struct nlmsghdr) char buffer[REQUEST_SIZE];
 
 	*generation = 0;
 	if (netlink_ask(netlink, request(buffer, NFT_MSG_GETGEN, NLM_F_ACK, AF_UNSPEC),
@@ -156,9 +168,8 @@ static int take_table(const struct nlmsghdr *message, void *arg, struct err *err
 static void read_hook(const struct nlattr *nest, uint32_t *hook, int32_t *priority)
 {
 	const struct nlattr *attrs[NFTA_HOOK_MAX + 1] = {0};
-	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, nest) index_attr(attr, attrs, NFTA_HOOK_MAX + 1);
+	index_nest(nest, attrs, NFTA_HOOK_MAX + 1);
 	*hook = number_of(attrs[NFTA_HOOK_HOOKNUM]);
 	*priority = (int32_t)number_of(attrs[NFTA_HOOK_PRIORITY]);
 }
@@ -166,13 +177,11 @@ static void read_hook(const struct nlattr *nest, uint32_t *hook, int32_t *priori
 static int take_chain(const struct nlmsghdr *message, void *arg, struct err *err)
 {
 	const struct nlattr *attrs[NFTA_CHAIN_MAX + 1] = {0};
-	const struct nlattr *attr;
 	struct inventory *inventory = arg;
 	struct found found = {.kind = OBJECT_CHAIN};
 
 	(void)err;
-	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
-		index_attr(attr, attrs, NFTA_CHAIN_MAX + 1);
+	index_message(message, attrs, NFTA_CHAIN_MAX + 1);
 	/* the kernel lists the chains of all tables of the family */
 	if (strcmp(text_of(attrs[NFTA_CHAIN_TABLE]), inventory->table) != 0)
 		return 0;
@@ -187,13 +196,11 @@ static int take_chain(const struct nlmsghdr *message, void *arg, struct err *err
 static int take_set(const struct nlmsghdr *message, void *arg, struct err *err)
 {
 	const struct nlattr *attrs[NFTA_SET_MAX + 1] = {0};
-	const struct nlattr *attr;
 	struct inventory *inventory = arg;
 	struct found found = {.kind = OBJECT_SET};
 
 	(void)err;
-	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
-		index_attr(attr, attrs, NFTA_SET_MAX + 1);
+	index_message(message, attrs, NFTA_SET_MAX + 1);
 	if (strcmp(text_of(attrs[NFTA_SET_TABLE]), inventory->table) != 0)
 		return 0;
 	found.name = text_of(attrs[NFTA_SET_NAME]);
@@ -210,13 +217,11 @@ static int take_set(const struct nlmsghdr *message, void *arg, struct err *err)
 static int take_object(const struct nlmsghdr *message, void *arg, struct err *err)
 {
 	const struct nlattr *attrs[NFTA_OBJ_MAX + 1] = {0};
-	const struct nlattr *attr;
 	struct inventory *inventory = arg;
 	struct found found = {.kind = OBJECT_COUNTER};
 
 	(void)err;
-	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
-		index_attr(attr, attrs, NFTA_OBJ_MAX + 1);
+	index_message(message, attrs, NFTA_OBJ_MAX + 1);
 	if (strcmp(text_of(attrs[NFTA_OBJ_TABLE]), inventory->table) != 0)
 		return 0;
 	found.name = text_of(attrs[NFTA_OBJ_NAME]);
@@ -228,7 +233,7 @@ static int take_object(const struct nlmsghdr *message, void *arg, struct err *er
 
 static int read_table(struct inventory *inventory, struct netlink *netlink, struct err *err)
 {
-	char buffer[REQUEST_SIZE];
+	alignas(struct nlmsghdr) char buffer[REQUEST_SIZE];
 	struct nlmsghdr *message = request(buffer, NFT_MSG_GETTABLE, NLM_F_ACK, NFPROTO_INET);
 	struct err why = {0};
 
@@ -255,7 +260,7 @@ static int read_objects(struct inventory *inventory, struct netlink *netlink, st
 	};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		char buffer[REQUEST_SIZE];
+		alignas(struct nlmsghdr) char buffer[REQUEST_SIZE];
 		struct nlmsghdr *message = request(buffer, kinds[i].type, NLM_F_DUMP, NFPROTO_INET);
 
 		if (kinds[i].table_attr)
@@ -344,15 +349,13 @@ struct chain_walk {
 static int visit_chain(const struct nlmsghdr *message, void *arg, struct err *err)
 {
 	const struct nlattr *attrs[NFTA_CHAIN_MAX + 1] = {0};
-	const struct nlattr *attr;
 	const struct chain_walk *walk = arg;
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
 	struct base_chain chain = {0};
 
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*header))
 		return err_set(err, EBADMSG, "read chain");
-	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
-		index_attr(attr, attrs, NFTA_CHAIN_MAX + 1);
+	index_message(message, attrs, NFTA_CHAIN_MAX + 1);
 	chain.family = header->nfgen_family;
 	chain.table = text_of(attrs[NFTA_CHAIN_TABLE]);
 	chain.name = text_of(attrs[NFTA_CHAIN_NAME]);
@@ -377,7 +380,7 @@ int dump_chains(
 	struct netlink *netlink, const struct chain_visitor *visitor, void *arg, struct err *err)
 {
 	struct chain_walk walk = {visitor, arg};
-	char buffer[REQUEST_SIZE];
+	alignas(struct nlmsghdr) char buffer[REQUEST_SIZE];
 
 	if (netlink_ask(netlink, request(buffer, NFT_MSG_GETCHAIN, NLM_F_DUMP, AF_UNSPEC),
 		    visit_chain, restart_walk, &walk, err) < 0)

@@ -74,11 +74,10 @@ static bool names_table(const struct nlmsghdr *message, const char *table)
 
 	if (header->nfgen_family != NFPROTO_INET)
 		return false;
-	mnl_attr_for_each(
-		attr, message, sizeof(*header)) if (mnl_attr_get_type(attr) ==
-						    NFTA_TABLE_NAME) return mnl_attr_validate(attr,
-		MNL_TYPE_NUL_STRING) == 0 &&
-		!strcmp(mnl_attr_get_str(attr), table);
+	for (attr = attr_first(message, sizeof(*header)); attr; attr = attr_next(message, attr))
+		if (mnl_attr_get_type(attr) == NFTA_TABLE_NAME)
+			return mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0 &&
+			       !strcmp(mnl_attr_get_str(attr), table);
 	return false;
 }
 
@@ -89,8 +88,8 @@ static void read_culprit(struct kernel_watch *watch, const struct nlmsghdr *mess
 	const char *name = "a process";
 	uint32_t pid = 0;
 
-	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
-	{
+	for (attr = attr_first(message, sizeof(struct nfgenmsg)); attr;
+		attr = attr_next(message, attr)) {
 		if (mnl_attr_get_type(attr) == NFTA_GEN_PROC_NAME &&
 			mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
 			name = mnl_attr_get_str(attr);

@@ -4,6 +4,7 @@
 #include "common/xalloc.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -21,7 +22,7 @@ struct netlink {
 	uint32_t seq;
 	size_t send_size; /* what the send buffer is known to take */
 	bool listening;
-	char buffer[RECEIVE_SIZE];
+	alignas(struct nlmsghdr) char buffer[RECEIVE_SIZE];
 };
 
 /* The forced form needs CAP_NET_ADMIN, which the daemon has; without it the plain one does what it may. */
@@ -171,7 +172,8 @@ bool netlink_refusal(const struct nlmsghdr *message, struct netlink_refusal *ref
 		offset += MNL_ALIGN(body->msg.nlmsg_len) - MNL_NLMSG_HDRLEN;
 	if (offset > mnl_nlmsg_get_payload_len(message))
 		return true;
-	mnl_attr_for_each(attr, message, offset) read_refusal_attr(attr, refusal);
+	for (attr = attr_first(message, offset); attr; attr = attr_next(message, attr))
+		read_refusal_attr(attr, refusal);
 	return true;
 }
 

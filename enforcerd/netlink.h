@@ -12,6 +12,41 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Attributes one after the other, each checked to lie within what it is part of: NULL behind the last. As functions, since
+ * libmnl has them as loop macros only. header: bytes of the message's fixed part. */
+static inline const struct nlattr *attr_within(const struct nlattr *attr, const void *end)
+{
+	return mnl_attr_ok(attr, (int)((const char *)end - (const char *)attr)) ? attr : NULL;
+}
+
+static inline const struct nlattr *attr_first(const struct nlmsghdr *message, size_t header)
+{
+	return attr_within(
+		mnl_nlmsg_get_payload_offset(message, header), mnl_nlmsg_get_payload_tail(message));
+}
+
+static inline const struct nlattr *attr_next(
+	const struct nlmsghdr *message, const struct nlattr *attr)
+{
+	return attr_within(mnl_attr_next(attr), mnl_nlmsg_get_payload_tail(message));
+}
+
+static inline const void *nest_end(const struct nlattr *nest)
+{
+	return (const char *)mnl_attr_get_payload(nest) + mnl_attr_get_payload_len(nest);
+}
+
+static inline const struct nlattr *attr_first_in(const struct nlattr *nest)
+{
+	return attr_within(mnl_attr_get_payload(nest), nest_end(nest));
+}
+
+static inline const struct nlattr *attr_next_in(
+	const struct nlattr *nest, const struct nlattr *attr)
+{
+	return attr_within(mnl_attr_next(attr), nest_end(nest));
+}
+
 enum { NETLINK_SECONDS = 10, NETLINK_DUMP_TRIES = 20 };
 
 struct netlink;
