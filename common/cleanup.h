@@ -46,7 +46,8 @@ static inline void cleanup_jsonp(json_t **j)
 		if (*p)                               \
 			fn(*p);                       \
 	}
-#define CLEANUP(name) __attribute__((cleanup(cleanup_##name##p)))
+/* unused: some locals are there only for what happens at the end of their scope */
+#define CLEANUP(name) __attribute__((cleanup(cleanup_##name##p), unused))
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 /* Takes the value out of an owning local, which then owns nothing. */
