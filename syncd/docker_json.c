@@ -194,8 +194,9 @@ static void read_ports(struct document *doc, const json_t *object, struct docker
 
 	if (json_array_size(list))
 		c->ports = xcalloc(json_array_size(list), sizeof(*c->ports));
-	json_array_foreach (list, i, value)
+	json_array_foreach (list, i, value) {
 		c->port_count += read_port(doc, value, &c->ports[c->port_count]);
+	}
 	if (!c->port_count)
 		return;
 	qsort(c->ports, c->port_count, sizeof(*c->ports), compare_ports);
@@ -341,14 +342,12 @@ static struct ip address_of(const char *text, uint8_t family)
 static bool read_mac(const char *text, uint8_t mac[6])
 {
 	static const uint8_t zero[6];
-	unsigned bytes[6];
-	char end;
 
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &bytes[0], &bytes[1], &bytes[2], &bytes[3],
-		    &bytes[4], &bytes[5], &end) != 6)
-		return false;
-	for (size_t i = 0; i < 6; i++)
-		mac[i] = (uint8_t)bytes[i];
+	for (size_t i = 0; i < 6; i++, text += 3) {
+		if (strspn(text, "0123456789abcdefABCDEF") != 2 || text[2] != (i < 5 ? ':' : '\0'))
+			return false;
+		mac[i] = (uint8_t)strtoul(text, NULL, 16);
+	}
 	return !(mac[0] & 1) && memcmp(mac, zero, sizeof(zero)) != 0;
 }
 
@@ -395,8 +394,9 @@ static void read_network(struct document *doc, const json_t *object, struct dock
 	if (json_object_size(containers))
 		network->attachments =
 			xcalloc(json_object_size(containers), sizeof(*network->attachments));
-	json_object_foreach (containers, container, value)
+	json_object_foreach (containers, container, value) {
 		read_attachment(doc, container, value, network);
+	}
 }
 
 int docker_parse_networks(char *text, size_t len, struct docker_networks *out, struct err *err)
@@ -513,28 +513,41 @@ void docker_version_clear(struct docker_version *version)
 	*version = (struct docker_version){0};
 }
 
+/* "Z", "+02:00" or "-04:30" as seconds east of UTC. */
+static bool zone_of(const char *text, long *seconds)
+{
+	*seconds = 0;
+	if (!strcmp(text, "Z"))
+		return true;
+	if (strlen(text) != strlen("+00:00") || (text[0] != '+' && text[0] != '-') ||
+		strspn(text + 1, "0123456789") != 2 || text[3] != ':' ||
+		strspn(text + 4, "0123456789") != 2)
+		return false;
+	*seconds = (strtol(text + 1, NULL, 10) * 60 + strtol(text + 4, NULL, 10)) * 60;
+	if (text[0] == '-')
+		*seconds = -*seconds;
+	return true;
+}
+
 /* RFC 3339 with nanoseconds to "seconds.nanoseconds"; NULL for anything else. */
 static char *since_of(const char *stamp)
 {
 	struct tm tm = {0};
-	long nanoseconds = 0, hours = 0, minutes = 0;
 	const char *rest = strptime(stamp, "%Y-%m-%dT%H:%M:%S", &tm);
-	char sign = '+';
+	char nanoseconds[] = "000000000";
+	long zone;
 
 	if (!rest)
 		return NULL;
 	if (*rest == '.') {
-		char digits[10] = "000000000";
 		size_t len = strspn(++rest, "0123456789");
 
-		memcpy(digits, rest, len < 9 ? len : 9);
-		nanoseconds = strtol(digits, NULL, 10);
+		memcpy(nanoseconds, rest, len < 9 ? len : 9);
 		rest += len;
 	}
-	if (strcmp(rest, "Z") != 0 && sscanf(rest, "%c%2ld:%2ld", &sign, &hours, &minutes) != 3)
-		return NULL;
-	hours = (hours * 60 + minutes) * 60 * (sign == '-' ? -1 : 1);
-	return xasprintf("%lld.%09ld", (long long)timegm(&tm) - hours, nanoseconds);
+	return zone_of(rest, &zone)
+		       ? xasprintf("%lld.%s", (long long)timegm(&tm) - zone, nanoseconds)
+		       : NULL;
 }
 
 int docker_parse_info(char *text, size_t len, struct docker_info *out, struct err *err)

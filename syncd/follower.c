@@ -431,8 +431,9 @@ void follower_stop(struct follower *follower)
 	struct fetch *fetch, *next;
 
 	follower->urgent = follower->background = NULL;
-	HASH_ITER (hh, follower->fetches, fetch, next)
+	HASH_ITER (hh, follower->fetches, fetch, next) {
 		fetch_free(follower, fetch);
+	}
 	follower->in_flight = follower->background_in_flight = follower->sync_left = 0;
 	follower->syncing = follower->sync_again = follower->synced = false;
 	follower->trouble[0] = '\0';

@@ -30,10 +30,7 @@ static void claim(
 /* Gives an address that was taken back to one that has it still. */
 static void give_back(struct inventory *inventory, struct netw *n, const struct ip *ip)
 {
-	struct attachment *a;
-
-	DL_FOREACH2(n->attachments, a, next_of_network)
-	{
+	for (struct attachment *a = n->attachments; a; a = a->next_of_network) {
 		struct address *address = ip->family == 4 ? &a->ipv4 : &a->ipv6;
 
 		if (!address->lost || !ip_equal(&address->ip, ip))
@@ -271,8 +268,8 @@ void inventory_network(struct inventory *inventory, const char *id,
 		if (a)
 			a->round = inventory->round;
 	}
-	DL_FOREACH_SAFE2(n->attachments, a, next, next_of_network)
-	{
+	for (a = n->attachments; a; a = next) {
+		next = a->next_of_network;
 		if (a->round != inventory->round)
 			inventory_attachment_remove(inventory, a);
 	}

@@ -9,6 +9,7 @@
 #include "syncd/publisher.h"
 #include "syncd/session.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
@@ -84,11 +85,11 @@ static void on_refused(const char *holder, void *arg)
 
 static void read_boot_id(char text[BOOT_ID_SIZE])
 {
-	cleanup_file FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	cleanup_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, BOOT_ID_SIZE - 1);
 
-	text[0] = '\0';
-	if (file && fgets(text, BOOT_ID_SIZE, file))
-		text[strcspn(text, "\n")] = '\0';
+	text[len > 0 ? len : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
 	if (!text[0])
 		snprintf(text, BOOT_ID_SIZE, "unknown");
 }
