@@ -21,11 +21,19 @@ static struct w_selector *find_selector(const struct world *world, const char *i
 	return selector;
 }
 
+/* As when a daemon starts: whoever is stale will meet every selector in its turn. */
+static bool all_stale(const struct world *world)
+{
+	return world->stale.count == HASH_COUNT(world->endpoints);
+}
+
 /* A new selector meets every endpoint once; from then on endpoints meet it when they change. */
 static void match_all(struct world *world, struct w_selector *selector)
 {
 	struct w_endpoint *endpoint;
 
+	if (all_stale(world))
+		return;
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
 		CLEANUP(labels) struct labels *owned = NULL;
 		const struct labels *labels;
@@ -42,6 +50,8 @@ static void settle_members(struct world *world, const struct w_selector *selecto
 {
 	struct w_endpoint *endpoint;
 
+	if (all_stale(world))
+		return;
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
 		if (endpoint->stale || !w_list_has(&endpoint->selectors, selector))
 			continue;
