@@ -202,7 +202,7 @@ void store_change_clear(struct store_change *change)
 	change->id = change->record = NULL;
 }
 
-/* Records are JSON texts; isolation's are plain words and travel as strings. NULL: not UTF-8. */
+/* Records are JSON objects; isolation's are plain words, and those, like anything else, travel as strings. NULL: not UTF-8. */
 static json_t *change_to_json(const struct store_change *change)
 {
 	const char *op = change->record ? "put" : "del", *kind = kinds[change->kind].word;
@@ -210,11 +210,9 @@ static json_t *change_to_json(const struct store_change *change)
 
 	if (!change->record)
 		return json_pack("{s:s, s:s, s:s}", "op", op, "kind", kind, "id", change->id);
-	record = json_loads(change->record, JSON_DECODE_ANY, NULL);
-	if (!record || json_is_string(record)) {
-		json_decref(record);
+	record = json_loads(change->record, 0, NULL);
+	if (!record)
 		record = json_string(change->record);
-	}
 	return json_pack(
 		"{s:s, s:s, s:s, s:o}", "op", op, "kind", kind, "id", change->id, "record", record);
 }
@@ -262,10 +260,11 @@ static int head_from_json(const json_t *value, struct store_head *head, struct e
 	return store_head_parse(text, strlen(text), head, err);
 }
 
+/* Never NULL, which would mean "deleted": whatever it is, whoever reads records will say what is wrong with it. */
 static char *record_text(const json_t *record)
 {
 	return json_is_string(record) ? xstrdup(json_string_value(record))
-				      : json_dumps(record, JSON_COMPACT);
+				      : json_dumps(record, JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
 static int change_from_json(const json_t *json, struct store_change *change, struct err *err)

@@ -259,12 +259,6 @@ START_TEST(test_bad_options)
 }
 END_TEST
 
-START_TEST(test_name_that_is_none)
-{
-	expect_refused((struct redis_options){.url = "redis://no.such.host.invalid"}, "resolve ");
-}
-END_TEST
-
 /* --- logging in -------------------------------------------------------------------------------- */
 
 static char *login_url(const struct redis_server *server, const char *login)
@@ -764,7 +758,6 @@ int main(void)
 	tests[count++] = test_tls_unknown_ca;
 	tests[count++] = test_tls_to_a_plain_port;
 	tests[count++] = test_bad_options;
-	tests[count++] = test_name_that_is_none;
 	tests[count++] = test_passwords;
 	tests[count++] = test_password_file_is_read_again;
 	tests[count++] = test_database;

@@ -192,6 +192,10 @@ START_TEST(test_event_round_trip)
 		{KIND_ISOLATION, (char[]){"*/net"}, (char[]){"strict"}},
 		{KIND_ISOLATION, (char[]){"n/quoted"}, (char[]){"\"text\""}},
 		{KIND_LABELS, (char[]){"*/\xc3\xa9"}, (char[]){"{}"}},
+		/* a put must not arrive as a deletion, however odd its record */
+		{KIND_POLICY, (char[]){"number"}, (char[]){"104857"}},
+		{KIND_POLICY, (char[]){"null"}, (char[]){"null"}},
+		{KIND_POLICY, (char[]){"empty"}, (char[]){""}},
 	};
 	size_t count = sizeof(changes) / sizeof(*changes);
 	cleanup_free char *text = store_event_encode("policies", &prev, &head, changes, count);
@@ -230,6 +234,28 @@ START_TEST(test_event_text)
 }
 END_TEST
 
+#define EVENT(rest) "{\"v\":1,\"stream\":\"policies\",\"prev\":null,\"head\":\"" HEAD "\"" rest "}"
+#define CHANGE(one) EVENT(",\"changes\":[" one "]")
+
+/* As other programs may write it. */
+START_TEST(test_event_odd_records)
+{
+	static const char *const records[] = {"7", "null", "true", "1.5", "[]"};
+	struct store_event event;
+
+	for (size_t i = 0; i < sizeof(records) / sizeof(*records); i++) {
+		cleanup_free char *text = xasprintf(
+			CHANGE("{\"op\":\"put\",\"kind\":\"policy\",\"id\":\"a\",\"record\":%s}"),
+			records[i]);
+
+		ck_assert_int_eq(
+			store_event_decode(text, strlen(text), "policies", &event, NULL), 0);
+		ck_assert_pstr_eq(event.changes[0].record, records[i]);
+		store_event_clear(&event);
+	}
+}
+END_TEST
+
 /* What does not go into an event is not cut short: readers are sent to the snapshot. */
 static void expect_without_changes(const struct store_change *changes)
 {
@@ -263,9 +289,6 @@ START_TEST(test_event_not_utf8)
 	expect_without_changes(&id);
 }
 END_TEST
-
-#define EVENT(rest) "{\"v\":1,\"stream\":\"policies\",\"prev\":null,\"head\":\"" HEAD "\"" rest "}"
-#define CHANGE(one) EVENT(",\"changes\":[" one "]")
 
 static const struct {
 	const char *text, *reason;
@@ -351,6 +374,7 @@ int main(void)
 	suite_add_tcase(suite, heads);
 	tcase_add_test(events, test_event_round_trip);
 	tcase_add_test(events, test_event_text);
+	tcase_add_test(events, test_event_odd_records);
 	tcase_add_test(events, test_event_too_large);
 	tcase_add_test(events, test_event_not_utf8);
 	tcase_add_loop_test(events, test_bad_events, 0, sizeof(bad_events) / sizeof(*bad_events));
