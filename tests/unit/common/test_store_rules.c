@@ -9,7 +9,13 @@
 #define NOW "1800000000000-00000000"
 #define NEW "1900000000000-00000000"
 
-static const struct store_head none = {{0}, 0, {0}};
+#define NONE              \
+	{                 \
+		{0}, 0,   \
+		{         \
+			0 \
+		}         \
+	}
 
 /* Heads by value; an empty epoch stands for "there is none". */
 static const struct {
@@ -18,20 +24,20 @@ static const struct {
 	enum store_verdict verdict;
 	const char *reason;
 } rows[] = {
-	{"first install", "policies", none, none, none, STORE_TAKE_EMPTY, ""},
-	{"first policies", "policies", none, {NOW, 1, "a"}, none, STORE_TAKE, ""},
-	{"nothing new", "policies", {NOW, 5, "a"}, {NOW, 5, "a"}, none, STORE_SAME, ""},
-	{"next", "policies", {NOW, 5, "a"}, {NOW, 6, "b"}, none, STORE_TAKE, ""},
-	{"some were missed", "policies", {NOW, 5, "a"}, {NOW, 90, "b"}, none, STORE_TAKE, ""},
-	{"later epoch", "policies", {NOW, 5, "a"}, {NEW, 1, "b"}, none, STORE_TAKE, ""},
-	{"absent", "policies", {NOW, 5, "a"}, none, none, STORE_KEEP, "gone from the store"},
-	{"absent, accepted once", "policies", {NOW, 5, "a"}, none, {NOW, 5, "a"}, STORE_KEEP,
+	{"first install", "policies", NONE, NONE, NONE, STORE_TAKE_EMPTY, ""},
+	{"first policies", "policies", NONE, {NOW, 1, "a"}, NONE, STORE_TAKE, ""},
+	{"nothing new", "policies", {NOW, 5, "a"}, {NOW, 5, "a"}, NONE, STORE_SAME, ""},
+	{"next", "policies", {NOW, 5, "a"}, {NOW, 6, "b"}, NONE, STORE_TAKE, ""},
+	{"some were missed", "policies", {NOW, 5, "a"}, {NOW, 90, "b"}, NONE, STORE_TAKE, ""},
+	{"later epoch", "policies", {NOW, 5, "a"}, {NEW, 1, "b"}, NONE, STORE_TAKE, ""},
+	{"absent", "policies", {NOW, 5, "a"}, NONE, NONE, STORE_KEEP, "gone from the store"},
+	{"absent, accepted once", "policies", {NOW, 5, "a"}, NONE, {NOW, 5, "a"}, STORE_KEEP,
 		"gone from the store"},
-	{"lower revision", "policies", {NOW, 5, "a"}, {NOW, 4, "b"}, none, STORE_KEEP,
+	{"lower revision", "policies", {NOW, 5, "a"}, {NOW, 4, "b"}, NONE, STORE_KEEP,
 		"stale replica"},
-	{"same revision, other history", "policies", {NOW, 5, "a"}, {NOW, 5, "b"}, none, STORE_KEEP,
+	{"same revision, other history", "policies", {NOW, 5, "a"}, {NOW, 5, "b"}, NONE, STORE_KEEP,
 		"stale replica"},
-	{"earlier epoch", "policies", {NOW, 5, "a"}, {OLD, 900, "b"}, none, STORE_KEEP,
+	{"earlier epoch", "policies", {NOW, 5, "a"}, {OLD, 900, "b"}, NONE, STORE_KEEP,
 		"earlier epoch"},
 	{"lower, accepted", "policies", {NOW, 5, "a"}, {NOW, 4, "b"}, {NOW, 4, "b"}, STORE_TAKE,
 		""},
@@ -41,13 +47,13 @@ static const struct {
 		STORE_KEEP, "earlier epoch"},
 	{"held was accepted", "policies", {NOW, 5, "a"}, {NOW, 5, "a"}, {NOW, 5, "a"}, STORE_SAME,
 		""},
-	{"node not published", "node:n", none, none, none, STORE_KEEP, "not published"},
-	{"node's first", "node:n", none, {NOW, 1, "a"}, none, STORE_TAKE, ""},
-	{"node absent", "node:n", {NOW, 5, "a"}, none, none, STORE_KEEP, "gone from the store"},
-	{"node restarted", "node:n", {NOW, 5, "a"}, {NEW, 1, "b"}, none, STORE_TAKE, ""},
-	{"node's late epoch", "node:n", {NOW, 5, "a"}, {OLD, 9, "b"}, none, STORE_KEEP,
+	{"node not published", "node:n", NONE, NONE, NONE, STORE_KEEP, "not published"},
+	{"node's first", "node:n", NONE, {NOW, 1, "a"}, NONE, STORE_TAKE, ""},
+	{"node absent", "node:n", {NOW, 5, "a"}, NONE, NONE, STORE_KEEP, "gone from the store"},
+	{"node restarted", "node:n", {NOW, 5, "a"}, {NEW, 1, "b"}, NONE, STORE_TAKE, ""},
+	{"node's late epoch", "node:n", {NOW, 5, "a"}, {OLD, 9, "b"}, NONE, STORE_KEEP,
 		"earlier epoch"},
-	{"node same", "node:n", {NOW, 5, "a"}, {NOW, 5, "a"}, none, STORE_SAME, ""},
+	{"node same", "node:n", {NOW, 5, "a"}, {NOW, 5, "a"}, NONE, STORE_SAME, ""},
 };
 
 static const struct store_head *present(const struct store_head *head)
