@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <string.h>
+#include <sys/un.h>
 #include <utlist.h>
 
 enum {
@@ -24,7 +25,7 @@ struct request {
 	const struct engine_stream_ops *ops; /* NULL: not a stream */
 	void *arg;
 	bool opened, told_opened, too_large;
-	char cause[CURL_ERROR_SIZE];
+	char cause[CURL_ERROR_SIZE + sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct request *prev, *next;
 };
 
@@ -83,6 +84,16 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
+/* libcurl speaks of "localhost port 80" where it was a socket's path that could not be connected to. */
+static void name_socket(struct request *request)
+{
+	long number = 0;
+
+	curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
+	snprintf(request->cause, sizeof(request->cause), "connect to %s: %s",
+		request->engine->url.unix_path, number ? strerror((int)number) : "failed");
+}
+
 static const char *cause_of(const struct request *request, CURLcode code)
 {
 	if (request->too_large)
@@ -119,6 +130,8 @@ static void finish(struct engine *engine, struct request *request, CURLcode code
 	long status = 0;
 
 	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (code == CURLE_COULDNT_CONNECT && engine->url.unix_path)
+		name_socket(request);
 	curl_multi_remove_handle(engine->multi, request->easy);
 	curl_easy_cleanup(request->easy);
 	request->easy = NULL;

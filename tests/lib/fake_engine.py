@@ -55,7 +55,8 @@ class FakeEngine:
 
     # --- life ---------------------------------------------------------------------------------------
 
-    def open(self) -> "FakeEngine":
+    def open(self, tls=None, port: int = 0) -> "FakeEngine":
+        """On the unix socket, or with an ssl.SSLContext on a TCP port of 127.0.0.1 (self.port)."""
         engine = self
 
         class Handler(RequestHandler):
@@ -64,7 +65,12 @@ class FakeEngine:
         Handler.engine = engine
         if os.path.exists(self.path):
             os.unlink(self.path)
-        self.server = Server(self.path, Handler)
+        if tls:
+            self.server = TlsServer(("127.0.0.1", port), Handler)
+            self.server.tls = tls
+            self.port = self.server.server_address[1]
+        else:
+            self.server = Server(self.path, Handler)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
 
@@ -75,7 +81,8 @@ class FakeEngine:
         self.server.shutdown()
         self.server.server_close()
         self.server = None
-        os.unlink(self.path)
+        if os.path.exists(self.path):
+            os.unlink(self.path)
         self.cut()
 
     def cut(self, streams_only: bool = False) -> None:
@@ -263,6 +270,20 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     def handle_error(self, request, client_address):
         """A client that went away is what these tests are about."""
+
+
+class TlsServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """The handshake is made in the connection's own thread: one that hangs does not hold up the others."""
+
+    daemon_threads = True
+    tls = None
+
+    def finish_request(self, request, client_address):
+        with self.tls.wrap_socket(request, server_side=True) as wrapped:
+            super().finish_request(wrapped, client_address)
+
+    def handle_error(self, request, client_address):
+        """A client that refuses the certificate is what these tests are about."""
 
 
 class RequestHandler(http.server.BaseHTTPRequestHandler):

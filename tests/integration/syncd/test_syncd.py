@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -461,6 +462,15 @@ class TestHealing(Case):
         self.engine.open()
         self.wait_ready()
 
+    def test_engine_that_hangs(self):
+        """The stream stays open and says nothing, as a connection does whose other end has lost its power."""
+        _, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
+        self.start()
+        self.engine.fail("/_ping", gate=threading.Event())
+        wait_until(lambda: self.log.read_text().count("lost the Engine: ping: no answer"), "it is noticed", 40)
+        self.wait_ready()
+        self.assertIn(endpoint, self.endpoints())
+
     def test_another_engine_at_the_same_socket(self):
         self.start()
         self.engine.info["ID"] = "FAKE:0002"
@@ -670,6 +680,54 @@ class TestProgram(Case):
             done = self.call()
         self.assertEqual(done.returncode, 1)
         self.assertIn(str(self.port), done.stderr)
+
+
+class TestTls(Case):
+    """tcp:// with DOCKER_TLS_VERIFY: both sides show a certificate, and the Engine's must be for its name."""
+
+    def openssl(self, *words):
+        subprocess.run(["openssl", *words], cwd=self.directory, check=True, capture_output=True)
+
+    def certificate(self, name, subject, extension):
+        self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}key.pem", "-out", "req.pem", "-subj", f"/CN={subject}")
+        (self.directory / "ext").write_text(extension)
+        self.openssl(
+            "x509", "-req", "-in", "req.pem", "-CA", "ca.pem", "-CAkey", "cakey.pem", "-CAcreateserial", "-days", "2",
+            "-extfile", "ext", "-out", f"{name}cert.pem",
+        )
+
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("openssl"):
+            self.skipTest("needs openssl")
+        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "cakey.pem", "-out", "ca.pem", "-subj", "/CN=ca", "-days", "2")
+        self.certificate("", "client", "extendedKeyUsage=clientAuth")  # cert.pem, wants its key as key.pem
+        self.certificate("server", "engine", "subjectAltName=IP:127.0.0.1")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.directory / "servercert.pem", self.directory / "serverkey.pem")
+        context.load_verify_locations(self.directory / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        self.engine.close()
+        self.engine.open(tls=context)
+        self.environment_of_tls = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.directory)}
+
+    def test_verified(self):
+        _, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
+        self.start("--docker-host", f"tcp://127.0.0.1:{self.engine.port}", **self.environment_of_tls)
+        self.assertIn(endpoint, self.endpoints())
+        _, later = self.engine.run(self.net, "later", "10.1.0.3")
+        self.wait_endpoint(later)
+
+    def test_certificate_for_another_name(self):
+        self.spawn("--docker-host", f"tcp://localhost:{self.engine.port}", **self.environment_of_tls)
+        self.wait_not_ready("engine: version:")
+        self.assertIn("localhost", self.http("/readyz")[1])
+        self.assertEqual(self.engine.requests, [])
+
+    def test_without_a_certificate_of_ours(self):
+        self.spawn("--docker-host", f"https://127.0.0.1:{self.engine.port}", HOME=str(self.directory / "nobody"))
+        self.wait_not_ready("engine: version:")
+        self.assertEqual(self.engine.requests, [])
 
 
 if __name__ == "__main__":
