@@ -6,6 +6,7 @@
 #include "common/xalloc.h"
 #include "syncd/clock.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <uthash.h>
 #include <utlist.h>
@@ -213,6 +214,8 @@ static void end_sync(struct follower *follower)
 	follower->trouble[0] = '\0';
 	backoff_reset(&follower->backoff);
 	inventory_synced(follower->inventory, follower->sync_asked);
+	/* lists are parsed into many times what is kept of them: give that back rather than sit on it for a minute */
+	malloc_trim(0);
 	follower->synced = true;
 	follower->syncs++;
 	follower->ops.synced(follower->arg);
