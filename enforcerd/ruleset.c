@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { DIRTY_KEPT = 64 };
+
 /* --- dirty lists ------------------------------------------------------------------------------- */
 
 static void mark_set(struct ruleset *rs, struct rs_set *set)
@@ -43,22 +45,10 @@ struct ruleset *ruleset_new(void)
 	return xcalloc(1, sizeof(struct ruleset));
 }
 
-static void elem_free(struct rs_elem *elem)
-{
-	free(elem->chain);
-	free(elem->comment);
-	free(elem);
-}
-
 static void set_free(struct ruleset *rs, struct rs_set *set)
 {
-	struct rs_elem *elem, *next;
-
-	HASH_ITER (hh, set->elems, elem, next) {
-		HASH_DEL(set->elems, elem);
-		elem_free(elem);
-	}
 	HASH_DEL(rs->sets, set);
+	elem_table_free(&set->elems);
 	free(set->dirty_elems);
 	free(set->comment);
 	free(set);
@@ -146,44 +136,25 @@ void ruleset_set(struct ruleset *rs, const char *name, enum set_type type, const
 	set->want = true;
 }
 
+static struct rs_elem *next_elem(const struct rs_set *set, const struct rs_elem *elem)
+{
+	return elem_next(&set->elems, set->type, elem);
+}
+
 void ruleset_set_drop(struct ruleset *rs, const char *name)
 {
 	struct rs_set *set = find_set(rs, name);
-	struct rs_elem *elem, *next;
+	struct rs_elem *elem;
 
 	if (!set || !set->want)
 		return;
 	set->want = false;
 	set->size = 0;
 	mark_set(rs, set);
-	HASH_ITER (hh, set->elems, elem, next) {
+	for (elem = next_elem(set, NULL); elem; elem = next_elem(set, elem)) {
 		elem->want = false;
 		mark_elem(rs, set, elem);
 	}
-}
-
-static struct rs_elem *find_elem(const struct rs_set *set, const struct elem_key *key)
-{
-	struct rs_elem *elem = NULL;
-
-	HASH_FIND(hh, set->elems, key, sizeof(*key), elem);
-	return elem;
-}
-
-static bool text_equal(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
-static void elem_value(struct rs_elem *elem, const char *chain, const char *comment)
-{
-	if (text_equal(elem->chain, chain) && text_equal(elem->comment, comment))
-		return;
-	free(elem->chain);
-	free(elem->comment);
-	elem->chain = chain ? xstrdup(chain) : NULL;
-	elem->comment = comment ? xstrdup(comment) : NULL;
-	elem->replaced = elem->live;
 }
 
 void ruleset_put(struct ruleset *rs, const char *name, const struct elem_key *key,
@@ -194,15 +165,13 @@ void ruleset_put(struct ruleset *rs, const char *name, const struct elem_key *ke
 
 	if (!set || !set->want)
 		return;
-	elem = find_elem(set, key);
-	if (!elem) {
-		elem = xcalloc(1, sizeof(*elem));
-		elem->key = *key;
-		HASH_ADD(hh, set->elems, key, sizeof(elem->key), elem);
-	}
+	elem = elem_find(&set->elems, set->type, key);
+	if (!elem)
+		elem = elem_add(&set->elems, set->type, key);
 	set->size += !elem->want;
 	elem->want = true;
-	elem_value(elem, chain, comment);
+	if (elem_set_value(elem, chain, comment))
+		elem->replaced = elem->live;
 	if (!elem->live || elem->replaced)
 		mark_elem(rs, set, elem);
 }
@@ -210,7 +179,7 @@ void ruleset_put(struct ruleset *rs, const char *name, const struct elem_key *ke
 void ruleset_del(struct ruleset *rs, const char *name, const struct elem_key *key)
 {
 	struct rs_set *set = find_set(rs, name);
-	struct rs_elem *elem = set ? find_elem(set, key) : NULL;
+	struct rs_elem *elem = set ? elem_find(&set->elems, set->type, key) : NULL;
 
 	if (!elem || !elem->want)
 		return;
@@ -222,7 +191,7 @@ void ruleset_del(struct ruleset *rs, const char *name, const struct elem_key *ke
 bool ruleset_has(const struct ruleset *rs, const char *name, const struct elem_key *key)
 {
 	const struct rs_set *set = find_set(rs, name);
-	const struct rs_elem *elem = set ? find_elem(set, key) : NULL;
+	const struct rs_elem *elem = set ? elem_find(&set->elems, set->type, key) : NULL;
 
 	return elem && elem->want;
 }
@@ -339,12 +308,16 @@ static void commit_set(struct ruleset *rs, struct rs_set *set)
 
 		elem->dirty = elem->replaced = false;
 		elem->live = elem->want && set->want;
-		if (!elem->live) {
-			HASH_DEL(set->elems, elem);
-			elem_free(elem);
-		}
+		if (!elem->live)
+			elem_remove(&set->elems, set->type, elem);
 	}
 	set->dirty_count = 0;
+	if (set->dirty_cap > DIRTY_KEPT) {
+		/* what a start or a large change needed is not needed again soon */
+		free(set->dirty_elems);
+		set->dirty_elems = NULL;
+		set->dirty_cap = 0;
+	}
 	if (!set->live)
 		set_free(rs, set);
 }
@@ -395,7 +368,7 @@ void ruleset_forget(struct ruleset *rs)
 	for (set = rs->sets; set; set = set->hh.next) {
 		set->live = false;
 		mark_set(rs, set);
-		for (elem = set->elems; elem; elem = elem->hh.next) {
+		for (elem = next_elem(set, NULL); elem; elem = next_elem(set, elem)) {
 			elem->live = elem->replaced = false;
 			mark_elem(rs, set, elem);
 		}
@@ -432,9 +405,11 @@ static void visit_set(const struct rs_set *set, const struct ruleset_visitor *vi
 		const struct rs_elem *elem = set->dirty_elems[i];
 		enum diff change = presence(elem->live, elem->want, elem->replaced);
 
+		const struct elem_key key = elem_key_of(set->type, elem);
+
 		if (change != DIFF_NONE)
-			visitor->elem(set->name, set->type, &elem->key, elem->chain, elem->comment,
-				change, arg);
+			visitor->elem(set->name, set->type, &key, elem_chain(elem),
+				elem_comment(elem), change, arg);
 	}
 }
 

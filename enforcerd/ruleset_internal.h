@@ -3,24 +3,17 @@
 #ifndef BULKHEAD_RULESET_INTERNAL_H
 #define BULKHEAD_RULESET_INTERNAL_H
 
-#include "enforcerd/ruleset.h"
+#include "enforcerd/ruleset_elem.h"
 
 #include <uthash.h>
 
-/* want: should be there; live: the kernel has it; replaced: the kernel has it with another value. */
-struct rs_elem {
-	struct elem_key key; /* zero-filled beyond what its type uses: hashed bytewise */
-	char *chain, *comment;
-	bool want, live, replaced, dirty;
-	UT_hash_handle hh;
-};
-
+/* want: should be there; live: the kernel has it. */
 struct rs_set {
 	char name[NFT_NAME_MAX];
 	enum set_type type;
 	char *comment;
 	bool want, live, dirty;
-	struct rs_elem *elems;
+	struct elem_table elems;
 	size_t size; /* wanted elements */
 	struct rs_elem **dirty_elems;
 	size_t dirty_count, dirty_cap;

@@ -197,22 +197,27 @@ static int compare_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static char *elem_line(enum set_type type, const struct rs_elem *elem)
+{
+	const struct elem_key key = elem_key_of(type, elem);
+	const char *comment = elem_comment(elem), *chain = elem_chain(elem);
+	cleanup_free char *text = key_text(type, &key);
+
+	return xasprintf("\t\t%s%s%s%s%s%s\n", text, comment ? " comment \"" : "",
+		comment ? comment : "", comment ? "\"" : "", chain ? " : jump " : "",
+		chain ? chain : "");
+}
+
 static void render_elems(struct strbuf *out, const struct rs_set *set)
 {
 	char **lines = xcalloc(set->size, sizeof(*lines));
 	const struct rs_elem *elem;
 	size_t count = 0;
 
-	for (elem = set->elems; elem; elem = elem->hh.next) {
-		cleanup_free char *key = elem->want ? key_text(set->type, &elem->key) : NULL;
-
-		if (!key)
-			continue;
-		lines[count++] =
-			xasprintf("\t\t%s%s%s%s%s%s\n", key, elem->comment ? " comment \"" : "",
-				elem->comment ? elem->comment : "", elem->comment ? "\"" : "",
-				elem->chain ? " : jump " : "", elem->chain ? elem->chain : "");
-	}
+	for (elem = elem_next(&set->elems, set->type, NULL); elem;
+		elem = elem_next(&set->elems, set->type, elem))
+		if (elem->want)
+			lines[count++] = elem_line(set->type, elem);
 	qsort(lines, count, sizeof(*lines), compare_text);
 	for (size_t i = 0; i < count; i++) {
 		strbuf_add(out, lines[i]);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "enforcerd/ruleset_elem.h"
+
+#include "common/xalloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS_MIN = 8, KEY_MAX = 32 };
+
+/* --- keys -------------------------------------------------------------------------------------- */
+
+static const struct {
+	uint8_t len, family; /* family 0: no address */
+	bool range;
+} layouts[] = {
+	[SET_IPV4] = {4, 4, false},
+	[SET_IPV6] = {16, 6, false},
+	[SET_CIDR4] = {8, 4, true},
+	[SET_CIDR6] = {32, 6, true},
+	[SET_PORT] = {2, 0, false},
+	[SET_IFNAME] = {16, 0, false},
+	[MAP_IPV4] = {4, 4, false},
+	[MAP_IPV6] = {16, 6, false},
+	[MAP_IFNAME] = {16, 0, false},
+};
+
+static void encode(enum set_type type, const struct elem_key *key, uint8_t bytes[KEY_MAX])
+{
+	size_t len = layouts[type].len, half = len / 2;
+
+	if (layouts[type].range) {
+		memcpy(bytes, key->ip.bytes, half);
+		memcpy(bytes + half, key->last.bytes, half);
+	} else if (layouts[type].family) {
+		memcpy(bytes, key->ip.bytes, len);
+	} else if (type == SET_PORT) {
+		memcpy(bytes, &key->port, len);
+	} else {
+		/* what stands behind the NUL is no part of the name */
+		memset(bytes, 0, len);
+		memcpy(bytes, key->ifname, strnlen(key->ifname, len - 1));
+	}
+}
+
+struct elem_key elem_key_of(enum set_type type, const struct rs_elem *elem)
+{
+	size_t len = layouts[type].len, half = len / 2;
+	struct elem_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.ip.family = layouts[type].family;
+	if (layouts[type].range) {
+		key.last.family = layouts[type].family;
+		memcpy(key.ip.bytes, elem->key, half);
+		memcpy(key.last.bytes, elem->key + half, half);
+	} else if (layouts[type].family) {
+		memcpy(key.ip.bytes, elem->key, len);
+	} else if (type == SET_PORT) {
+		memcpy(&key.port, elem->key, len);
+	} else {
+		memcpy(key.ifname, elem->key, len);
+	}
+	return key;
+}
+
+/* FNV-1a, and the high bits mixed down: neighbouring addresses must not share buckets. */
+static size_t hash(const uint8_t *bytes, size_t len)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ bytes[i]) * 0x100000001b3;
+	return (size_t)(h ^ (h >> 32));
+}
+
+static struct rs_elem **bucket(
+	const struct elem_table *table, enum set_type type, const uint8_t *bytes)
+{
+	return &table->buckets[hash(bytes, layouts[type].len) & (table->bucket_count - 1)];
+}
+
+/* --- the table --------------------------------------------------------------------------------- */
+
+static void elem_free(struct rs_elem *elem)
+{
+	free(elem->value);
+	free(elem);
+}
+
+void elem_table_free(struct elem_table *table)
+{
+	for (size_t i = 0; i < table->bucket_count; i++)
+		while (table->buckets[i]) {
+			struct rs_elem *elem = table->buckets[i];
+
+			table->buckets[i] = elem->next;
+			elem_free(elem);
+		}
+	free(table->buckets);
+	*table = (struct elem_table){0};
+}
+
+struct rs_elem *elem_find(
+	const struct elem_table *table, enum set_type type, const struct elem_key *key)
+{
+	uint8_t bytes[KEY_MAX];
+	struct rs_elem *elem;
+
+	if (!table->bucket_count)
+		return NULL;
+	encode(type, key, bytes);
+	elem = *bucket(table, type, bytes);
+	while (elem && memcmp(elem->key, bytes, layouts[type].len) != 0)
+		elem = elem->next;
+	return elem;
+}
+
+static void grow(struct elem_table *table, enum set_type type)
+{
+	struct elem_table larger = {
+		.bucket_count = table->bucket_count ? table->bucket_count * 2 : BUCKETS_MIN};
+
+	larger.buckets = xcalloc(larger.bucket_count, sizeof(struct rs_elem *));
+	for (size_t i = 0; i < table->bucket_count; i++)
+		while (table->buckets[i]) {
+			struct rs_elem *elem = table->buckets[i];
+			struct rs_elem **to = bucket(&larger, type, elem->key);
+
+			table->buckets[i] = elem->next;
+			elem->next = *to;
+			*to = elem;
+		}
+	free(table->buckets);
+	table->buckets = larger.buckets;
+	table->bucket_count = larger.bucket_count;
+}
+
+struct rs_elem *elem_add(struct elem_table *table, enum set_type type, const struct elem_key *key)
+{
+	struct rs_elem *elem = xcalloc(1, offsetof(struct rs_elem, key) + layouts[type].len);
+	struct rs_elem **to;
+
+	if (table->count == table->bucket_count)
+		grow(table, type);
+	encode(type, key, elem->key);
+	to = bucket(table, type, elem->key);
+	elem->next = *to;
+	*to = elem;
+	table->count++;
+	return elem;
+}
+
+void elem_remove(struct elem_table *table, enum set_type type, struct rs_elem *elem)
+{
+	struct rs_elem **at = bucket(table, type, elem->key);
+
+	while (*at != elem)
+		at = &(*at)->next;
+	*at = elem->next;
+	table->count--;
+	elem_free(elem);
+}
+
+struct rs_elem *elem_next(
+	const struct elem_table *table, enum set_type type, const struct rs_elem *elem)
+{
+	size_t i = 0;
+
+	if (elem && elem->next)
+		return elem->next;
+	if (elem)
+		i = (size_t)(bucket(table, type, elem->key) - table->buckets) + 1;
+	while (i < table->bucket_count && !table->buckets[i])
+		i++;
+	return i < table->bucket_count ? table->buckets[i] : NULL;
+}
+
+/* --- values ------------------------------------------------------------------------------------ */
+
+const char *elem_chain(const struct rs_elem *elem)
+{
+	return elem->value && elem->value->has_chain ? elem->value->text : NULL;
+}
+
+const char *elem_comment(const struct rs_elem *elem)
+{
+	return elem->value && elem->value->has_comment
+		       ? elem->value->text + strlen(elem->value->text) + 1
+		       : NULL;
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+bool elem_set_value(struct rs_elem *elem, const char *chain, const char *comment)
+{
+	size_t chain_size = chain ? strlen(chain) + 1 : 1;
+	size_t comment_size = comment ? strlen(comment) + 1 : 1;
+
+	if (text_equal(elem_chain(elem), chain) && text_equal(elem_comment(elem), comment))
+		return false;
+	free(elem->value);
+	elem->value = NULL;
+	if (!chain && !comment)
+		return true;
+	elem->value = xcalloc(1, sizeof(*elem->value) + chain_size + comment_size);
+	elem->value->has_chain = chain;
+	elem->value->has_comment = comment;
+	memcpy(elem->value->text, chain ? chain : "", chain_size);
+	memcpy(elem->value->text + chain_size, comment ? comment : "", comment_size);
+	return true;
+}
