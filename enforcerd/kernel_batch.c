@@ -247,27 +247,16 @@ static void add_elem(struct strbuf *out, const struct nlmsghdr *message, const s
 	strbuf_add(out, " ");
 }
 
-static int find_comment(const struct nftnl_udata *attr, void *arg)
-{
-	const char **comment = arg;
-	size_t len = nftnl_udata_len(attr);
-	const char *text = nftnl_udata_get(attr);
-
-	if (nftnl_udata_type(attr) == NFTNL_UDATA_RULE_COMMENT && len && !text[len - 1])
-		*comment = text;
-	return 0;
-}
-
+/* User data is a list of type, length and value, a byte each for the first two; ours has the comment first. */
 static void add_notes(struct strbuf *out, const struct nlattr *notes)
 {
-	const char *comment = NULL;
+	const uint8_t *data = notes ? mnl_attr_get_payload(notes) : NULL;
+	size_t len = notes ? mnl_attr_get_payload_len(notes) : 0;
 
-	if (!notes)
+	if (len < 3 || data[0] != NFTNL_UDATA_RULE_COMMENT || data[1] < 1 || data[1] > len - 2 ||
+		data[1 + data[1]])
 		return;
-	(void)nftnl_udata_parse(mnl_attr_get_payload(notes), mnl_attr_get_payload_len(notes),
-		find_comment, (void *)&comment);
-	if (comment)
-		strbuf_addf(out, " (%s)", comment);
+	strbuf_addf(out, " (%s)", (const char *)data + 2);
 }
 
 char *batch_describe(const struct nlmsghdr *message, const enum set_type *keys, uint32_t offset)
@@ -291,6 +280,27 @@ char *batch_describe(const struct nlmsghdr *message, const enum set_type *keys, 
 	return strbuf_take(&out);
 }
 
+static char *describe_at(const struct batch *batch, size_t index, uint32_t offset)
+{
+	const struct position *position = &batch->messages[index];
+	enum set_type type = (enum set_type)position->keys;
+
+	return batch_describe((const void *)(batch->data + position->offset),
+		position->keys == NO_KEYS ? NULL : &type, offset);
+}
+
+char *batch_text(const struct batch *batch)
+{
+	cleanup_strbuf struct strbuf out = {0};
+
+	for (size_t i = 1; i <= batch_count(batch); i++) {
+		cleanup_free char *line = describe_at(batch, i, 0);
+
+		strbuf_addf(&out, "%s\n", line);
+	}
+	return strbuf_take(&out);
+}
+
 /* --- sending ----------------------------------------------------------------------------------- */
 
 /* Answers that were read: the first refusal in the batch's own order, and whether the last message was acknowledged. */
@@ -306,17 +316,13 @@ struct answers {
 static void set_refusal(
 	struct answers *answers, size_t index, const struct netlink_refusal *refusal)
 {
-	const struct batch *batch = answers->batch;
-	const struct position *position = &batch->messages[index];
-	const struct nlmsghdr *message = (const void *)(batch->data + position->offset);
-	enum set_type type = (enum set_type)position->keys;
 	cleanup_free char *what = NULL;
 
-	if (index == 0 || index == batch->count - 1) {
+	if (index == 0 || index == answers->batch->count - 1) {
 		err_set(answers->err, refusal->code, "begin transaction");
 		return;
 	}
-	what = batch_describe(message, position->keys == NO_KEYS ? NULL : &type, refusal->offset);
+	what = describe_at(answers->batch, index, refusal->offset);
 	if (*refusal->text)
 		err_set(answers->err, refusal->code, "%s: %.*s", what, MESSAGE_TEXT_MAX,
 			refusal->text);

@@ -55,6 +55,9 @@ int batch_send(struct batch *batch, struct netlink *netlink, uint32_t generation
 char *batch_describe(
 	const struct nlmsghdr *message, const enum set_type *keys, uint32_t offset) must_check;
 
+/* Every operation of a batch in such words, a line each: for tests and debugging. */
+char *batch_text(const struct batch *batch) must_check;
+
 DEFINE_CLEANUP(batch, struct batch *, batch_free)
 
 #endif

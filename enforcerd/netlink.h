@@ -19,16 +19,21 @@ static inline const struct nlattr *attr_within(const struct nlattr *attr, const 
 	return mnl_attr_ok(attr, (int)((const char *)end - (const char *)attr)) ? attr : NULL;
 }
 
+/* libmnl's own end of a message is rounded up, to bytes that need not be there. */
+static inline const void *message_end(const struct nlmsghdr *message)
+{
+	return (const char *)message + message->nlmsg_len;
+}
+
 static inline const struct nlattr *attr_first(const struct nlmsghdr *message, size_t header)
 {
-	return attr_within(
-		mnl_nlmsg_get_payload_offset(message, header), mnl_nlmsg_get_payload_tail(message));
+	return attr_within(mnl_nlmsg_get_payload_offset(message, header), message_end(message));
 }
 
 static inline const struct nlattr *attr_next(
 	const struct nlmsghdr *message, const struct nlattr *attr)
 {
-	return attr_within(mnl_attr_next(attr), mnl_nlmsg_get_payload_tail(message));
+	return attr_within(mnl_attr_next(attr), message_end(message));
 }
 
 static inline const void *nest_end(const struct nlattr *nest)
