@@ -205,26 +205,26 @@ int store_edit(struct redis_sync *redis, store_edit_fn *fn, void *arg,
 }
 
 /* As exec(). */
-static int accept_once(struct redis_sync *redis, struct store_head *found, struct err *err)
+static int accept_once(struct redis_sync *redis, struct store_head *head, struct err *err)
 {
 	cleanup_free char *key = store_accept_key(STORE_POLICIES_STREAM);
 	struct store_changes none = {0};
-	struct store_head head = {0};
+	struct store_head found = {0};
 	char text[STORE_HEAD_MAX];
 	bool present = false;
 
 	if (watch(redis, err) < 0 ||
-		read_head(redis, STORE_POLICIES_STREAM, found, &present, err) < 0)
+		read_head(redis, STORE_POLICIES_STREAM, &found, &present, err) < 0)
 		return -1;
 	if (!present)
 		return err_set(
 			err, 0, "accept store: there are no policies in it; apply them instead");
-	store_epoch_after(head.epoch, found->epoch);
-	head = store_head_next(&head);
+	*head = (struct store_head){0};
+	store_epoch_after(head->epoch, found.epoch);
+	*head = store_head_next(head);
 	if (redis_sync_queue(redis, err, "MULTI", NULL) < 0 ||
-		redis_sync_queue(redis, err, "SET", key, store_head_format(&head, text), NULL) <
-			0 ||
-		queue_head(redis, &none, NULL, &head, err) < 0)
+		redis_sync_queue(redis, err, "SET", key, store_head_format(head, text), NULL) < 0 ||
+		queue_head(redis, &none, NULL, head, err) < 0)
 		return -1;
 	return exec(redis, err);
 }

@@ -52,7 +52,7 @@ int store_read(struct redis_sync *redis, const char *stream, struct store_change
 /*
  * Accepts what the policies stream holds for readers whose rules refuse it (an old dump, a stale replica that became the master):
  * begins a new epoch over the same content, so that it is later than what any reader holds, those that are away now included, and
- * names that head as accepted for readers that saw an epoch of a clock ahead of ours. *head is the head that was found.
+ * names that head as accepted for readers that saw an epoch of a clock ahead of ours. *head is the new head.
  */
 int store_accept(struct redis_sync *redis, struct store_head *head, struct err *err) must_check;
 

@@ -467,8 +467,11 @@ void store_writer_rewrite(struct store_writer *writer)
 
 bool store_writer_idle(const struct store_writer *writer)
 {
-	return writer->state == WRITER_PRIMED && writer->has_last && !writer->whole_wanted &&
-	       !writer->pending_count;
+	/* watching the head anew after a write changes nothing about what is in the store */
+	bool settled = writer->state == WRITER_PRIMED ||
+		       (writer->state == WRITER_PRIMING && writer->lease_held);
+
+	return settled && writer->has_last && !writer->whole_wanted && !writer->pending_count;
 }
 
 static void on_released(redis_reply *reply, void *arg)

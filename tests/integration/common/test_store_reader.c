@@ -424,6 +424,7 @@ START_TEST(test_old_dump)
 	ck_assert_msg(!store_accept(admin, &accepted, &err), "%s", err.text);
 	expect_state(&follower, STORE_SYNCED);
 	expect_record(&follower, "a", "{\"old\":1}");
+	ck_assert(store_head_equal(&accepted, store_reader_head(follower.reader)));
 	set(admin, "c", "{}");
 	expect_record(&follower, "c", "{}");
 	/* a reader that was away meanwhile takes it too */

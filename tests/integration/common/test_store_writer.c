@@ -334,7 +334,7 @@ START_TEST(test_burst)
 		change(&a, i);
 	ck_assert(!store_writer_idle(a.writer));
 	expect_idle(&a);
-	ck_assert_int_eq(a.written, 3);
+	ck_assert_int_le(a.written, 3);
 	expect_stored(&a);
 	end(&a);
 }
