@@ -10,9 +10,13 @@ enum { PROBLEMS_SHOWN_MAX = 100 };
 
 /* --- small tables ------------------------------------------------------------------------------ */
 
+/* Grown from two: each address has several of these, and most hold one or two items. */
 void w_list_add(struct w_list *list, void *item)
 {
-	xgrow(list->items, list->count, list->cap);
+	if (list->count == list->cap) {
+		list->cap = list->cap ? list->cap * 2 : 2;
+		list->items = xrealloc(list->items, list->cap, sizeof(*list->items));
+	}
 	list->items[list->count++] = item;
 }
 
