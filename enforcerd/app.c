@@ -340,6 +340,17 @@ static void on_commands(enum redis_event event, const char *cause, void *arg)
 		report_send(app);
 }
 
+/* A store that cannot be reached is said once per cause, not once per try. */
+static void on_connect_failure(const char *cause, void *arg)
+{
+	struct app *app = arg;
+
+	if (!strcmp(app->redis_cause, cause))
+		return;
+	log_warn("redis", "%s: %s; still trying", redis_peer(app->commands), cause);
+	snprintf(app->redis_cause, sizeof(app->redis_cause), "%s", cause);
+}
+
 static void on_pubsub(enum redis_event event, const char *cause, void *arg)
 {
 	struct app *app = arg;
@@ -364,22 +375,10 @@ static void on_resync(evutil_socket_t fd, short what, void *arg)
 	resync(arg, false);
 }
 
-/* A store that cannot be reached is said once per cause, not once per try. */
-static void complain(struct app *app)
-{
-	const char *cause = redis_last_error(app->commands);
-
-	if (!redis_is_ready(app->commands) && strcmp(app->redis_cause, cause) != 0) {
-		log_warn("redis", "%s: %s; still trying", redis_peer(app->commands), cause);
-		snprintf(app->redis_cause, sizeof(app->redis_cause), "%s", cause);
-	}
-}
-
 static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	complain(arg);
 	report_send(arg);
 }
 
@@ -421,7 +420,7 @@ static int open_kernel(struct app *app, struct err *err)
 	const struct kernel_options kernel = {
 		.table = o->table, .nflog_group = (uint16_t)o->nflog_group};
 	const struct world_config world = {
-		.node = o->node,
+		.node = o->daemon.node,
 		.isolation = o->isolation,
 		.strict_networks = o->strict_networks.items,
 		.strict_network_count = o->strict_networks.count,
@@ -440,15 +439,19 @@ static int open_kernel(struct app *app, struct err *err)
 
 static int open_redis(struct app *app, struct err *err)
 {
-	const struct redis_options options = options_redis(app->options);
+	struct redis_options options =
+		daemon_options_redis(&app->options->daemon, "bulkhead-enforcerd");
 
+	options.on_failure = on_connect_failure;
 	app->commands = redis_new(app->base, &options, on_commands, app, err);
 	if (!app->commands)
 		return -1;
+	options.on_failure = NULL; /* the same server: once is enough */
 	app->pubsub = redis_new(app->base, &options, on_pubsub, app, err);
 	if (!app->pubsub)
 		return -1;
-	app->streams[STREAM_NODE].name = xasprintf(STORE_NODE_STREAM "%s", app->options->node);
+	app->streams[STREAM_NODE].name =
+		xasprintf(STORE_NODE_STREAM "%s", app->options->daemon.node);
 	app->streams[STREAM_POLICIES].name = xstrdup(STORE_POLICIES_STREAM);
 	for (size_t i = 0; i < STREAM_COUNT; i++) {
 		struct stream *stream = &app->streams[i];
@@ -462,7 +465,7 @@ static int open_redis(struct app *app, struct err *err)
 
 static void open_timers(struct app *app)
 {
-	const struct timeval resync_every = {.tv_sec = app->options->resync_seconds};
+	const struct timeval resync_every = {.tv_sec = app->options->daemon.resync_seconds};
 	const struct timeval heartbeat_every = {.tv_sec = HEARTBEAT_SECONDS};
 
 	app->commit_event = event_new(app->base, -1, 0, on_commit, app);
@@ -483,7 +486,7 @@ static int open_health(struct app *app, struct err *err)
 	static const struct health_ops ops = {on_ready, on_metrics};
 	struct err reason = {0};
 
-	app->health = health_new(app->base, app->options->listen_on, &ops, app, &reason);
+	app->health = health_new(app->base, app->options->daemon.listen_on, &ops, app, &reason);
 	if (!app->health && reason.text[0]) {
 		*err = reason;
 		return -1;
@@ -502,7 +505,7 @@ struct app *app_new(const struct options *options, struct err *err)
 		return NULL;
 	}
 	make_instance(app->instance);
-	app->report.node = options->node;
+	app->report.node = options->daemon.node;
 	app->report.instance = app->instance;
 	app->report.dataplane = "inet";
 	open_timers(app);
@@ -514,7 +517,7 @@ struct app *app_new(const struct options *options, struct err *err)
 int app_run(struct app *app, struct err *err)
 {
 	log_info("app", "bulkhead-enforcerd %s: node %s, table inet %s", BULKHEAD_VERSION,
-		app->options->node, app->options->table);
+		app->options->daemon.node, app->options->table);
 	return event_base_dispatch(app->base) < 0 ? err_set(err, 0, "run event loop") : 0;
 }
 

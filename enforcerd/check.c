@@ -1,31 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "enforcerd/check.h"
 
-#include "common/health.h"
 #include "common/log.h"
+#include "common/redis_sync.h"
 #include "enforcerd/bridge.h"
 #include "enforcerd/kernel.h"
 
 #include <stdio.h>
 
-enum { REDIS_SECONDS = 5 };
-
-struct redis_probe {
-	struct event_base *base;
-	struct redis *redis;
-	bool ready;
-};
-
-static void on_redis(enum redis_event event, const char *cause, void *arg)
-{
-	struct redis_probe *probe = arg;
-
-	(void)cause;
-	if (event == REDIS_READY) {
-		probe->ready = true;
-		event_base_loopbreak(probe->base);
-	}
-}
+enum { REDIS_MILLISECONDS = 5000 };
 
 static struct kernel *open_kernel(const struct options *options, struct err *err)
 {
@@ -64,26 +47,12 @@ static int check_bridges(const struct options *options, struct err *err)
 
 static int check_redis(const struct options *options, struct err *err)
 {
-	const struct timeval limit = {.tv_sec = REDIS_SECONDS};
-	const struct redis_options redis = options_redis(options);
-	struct redis_probe probe = {.base = event_base_new()};
-	int rc = -1;
+	const struct redis_options redis =
+		daemon_options_redis(&options->daemon, "bulkhead-enforcerd");
+	CLEANUP(redis_sync)
+	struct redis_sync *sync = redis_sync_open(&redis, REDIS_MILLISECONDS, err);
 
-	if (!probe.base)
-		return err_set(err, 0, "create event loop");
-	probe.redis = redis_new(probe.base, &redis, on_redis, &probe, err);
-	if (probe.redis) {
-		event_base_loopexit(probe.base, &limit);
-		event_base_dispatch(probe.base);
-		rc = probe.ready ? 0
-				 : err_set(err, 0, "%s: %s", redis_peer(probe.redis),
-					   *redis_last_error(probe.redis)
-						   ? redis_last_error(probe.redis)
-						   : "no answer");
-		redis_free(probe.redis);
-	}
-	event_base_free(probe.base);
-	return rc;
+	return sync ? 0 : -1;
 }
 
 int check_run(const struct options *options)
@@ -100,7 +69,7 @@ int check_run(const struct options *options)
 	};
 	int status = 0;
 
-	printf("ok   configuration: node %s, table inet %s, isolation %s\n", options->node,
+	printf("ok   configuration: node %s, table inet %s, isolation %s\n", options->daemon.node,
 		options->table, options->isolation_word);
 	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
 		struct err err = {0};
@@ -126,14 +95,4 @@ int clear_run(const struct options *options)
 	}
 	log_info("clear", "table inet %s is gone", options->table);
 	return 0;
-}
-
-int healthcheck_run(const struct options *options)
-{
-	struct err err = {0};
-
-	if (health_probe(options->listen_on, "/readyz", &err) == 0)
-		return 0;
-	fprintf(stderr, "%s\n", err.text);
-	return 1;
 }

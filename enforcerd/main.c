@@ -32,10 +32,10 @@ int main(int argc, char **argv)
 	}
 	if (options.clear)
 		status = clear_run(&options);
-	else if (options.check)
+	else if (options.daemon.check)
 		status = check_run(&options);
-	else if (options.healthcheck)
-		status = healthcheck_run(&options);
+	else if (options.daemon.healthcheck)
+		status = daemon_options_healthcheck(&options.daemon);
 	else
 		status = run(&options);
 	options_free(&options);

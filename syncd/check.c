@@ -85,7 +85,7 @@ static int check_node(const struct options *options, char **said, struct err *er
 
 	if (!body || docker_parse_info(body, len, &info, err) < 0)
 		return -1;
-	node = options->node ? options->node : info.name;
+	node = options->daemon.node ? options->daemon.node : info.name;
 	rc = node_name_check(node, err);
 	if (rc == 0)
 		*said = xasprintf("node %s, Engine id %s", node, info.id);
@@ -95,7 +95,7 @@ static int check_node(const struct options *options, char **said, struct err *er
 
 static int check_redis(const struct options *options, char **said, struct err *err)
 {
-	const struct redis_options redis = options_redis(options);
+	const struct redis_options redis = daemon_options_redis(&options->daemon, "bulkhead-syncd");
 	CLEANUP(redis_sync)
 	struct redis_sync *sync = redis_sync_open(&redis, REDIS_MILLISECONDS, err);
 	CLEANUP(redis_reply) redis_reply *reply = NULL;
@@ -133,14 +133,4 @@ int check_run(const struct options *options)
 		status = EXIT_FAILURE;
 	}
 	return status;
-}
-
-int healthcheck_run(const struct options *options)
-{
-	struct err err = {0};
-
-	if (health_probe(options->listen_on, "/readyz", &err) == 0)
-		return EXIT_SUCCESS;
-	fprintf(stderr, "%s\n", err.text);
-	return EXIT_FAILURE;
 }

@@ -27,10 +27,10 @@ int main(int argc, char **argv)
 		status = EXIT_USAGE;
 		break;
 	case CONFIG_RUN:
-		if (options.check)
+		if (options.daemon.check)
 			status = check_run(&options);
-		else if (options.healthcheck)
-			status = healthcheck_run(&options);
+		else if (options.daemon.healthcheck)
+			status = daemon_options_healthcheck(&options.daemon);
 		else
 			status = run(&options);
 		break;

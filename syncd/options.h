@@ -3,17 +3,13 @@
 #ifndef BULKHEAD_SYNCD_OPTIONS_H
 #define BULKHEAD_SYNCD_OPTIONS_H
 
-#include "common/config.h"
-#include "common/redis.h"
+#include "common/daemon_options.h"
 #include "syncd/engine_url.h"
 
 struct options {
-	char *redis_url, *redis_password_file, *redis_ca, *redis_cert, *redis_key;
-	char *node; /* NULL: the Engine's name */
-	char *listen_on, *docker_host, *label_prefix, *log_level, *log_format;
+	struct daemon_options daemon; /* node NULL: the Engine's name */
+	char *docker_host, *label_prefix;
 	bool image_labels;
-	long resync_seconds;
-	bool check, healthcheck;
 	/* derived by options_parse() */
 	struct engine_url engine;
 	const char *api_version; /* DOCKER_API_VERSION, or NULL; borrowed from the environment */
@@ -22,7 +18,5 @@ struct options {
 /* Parses and validates; prints what is wrong itself. On anything but CONFIG_RUN the caller exits. */
 enum config_outcome options_parse(struct options *options, int argc, char **argv) must_check;
 void options_free(struct options *options);
-/* The Redis part, borrowed from options. */
-struct redis_options options_redis(const struct options *options);
 
 #endif

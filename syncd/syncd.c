@@ -98,7 +98,7 @@ static void read_boot_id(char text[BOOT_ID_SIZE])
 static int become(struct syncd *syncd, const struct docker_info *info, struct err *err)
 {
 	static const struct follower_ops ops = {on_changed, on_synced, on_overflow};
-	const char *node = syncd->options->node ? syncd->options->node : info->name;
+	const char *node = syncd->options->daemon.node ? syncd->options->daemon.node : info->name;
 	const struct inventory_options options = {
 		.node = node,
 		.prefix = syncd->options->label_prefix,
@@ -319,7 +319,7 @@ static int open_parts(struct syncd *syncd, struct err *err)
 		on_up, on_event, on_events_end, on_event_lost, on_down};
 	static const struct health_ops health_ops = {on_ready, on_metrics};
 	const struct options *options = syncd->options;
-	const struct redis_options redis = options_redis(options);
+	const struct redis_options redis = daemon_options_redis(&options->daemon, "bulkhead-syncd");
 	const struct session_options session = {
 		.prefix = options->label_prefix, .api_version = options->api_version};
 
@@ -330,15 +330,15 @@ static int open_parts(struct syncd *syncd, struct err *err)
 	if (!syncd->engine)
 		return -1;
 	syncd->session = session_new(syncd->base, syncd->engine, &session, &session_ops, syncd);
-	if (!strcmp(options->listen_on, "none"))
+	if (!strcmp(options->daemon.listen_on, "none"))
 		return 0;
-	syncd->health = health_new(syncd->base, options->listen_on, &health_ops, syncd, err);
+	syncd->health = health_new(syncd->base, options->daemon.listen_on, &health_ops, syncd, err);
 	return syncd->health ? 0 : -1;
 }
 
 struct syncd *syncd_new(const struct options *options, struct err *err)
 {
-	const struct timeval resync = {.tv_sec = options->resync_seconds};
+	const struct timeval resync = {.tv_sec = options->daemon.resync_seconds};
 	CLEANUP(syncd) struct syncd *syncd = xcalloc(1, sizeof(*syncd));
 
 	syncd->options = options;
