@@ -45,8 +45,8 @@ struct batch_result {
 };
 
 /*
- * Ends the batch and sends it. generation: the id that must still be true when the kernel takes it. 0 when applied, else -1
- * with err; a batch that was stale may be sent again with another generation.
+ * Ends the batch and sends it. generation: the id that must still be true when the kernel takes it, or 0 for any.
+ * 0 when applied, else -1 with err; a batch that was stale may be sent again with another generation.
  */
 int batch_send(struct batch *batch, struct netlink *netlink, uint32_t generation,
 	struct batch_result *result, struct err *err) must_check;

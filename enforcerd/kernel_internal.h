@@ -14,6 +14,7 @@ struct kernel {
 	uint32_t table_flags; /* what to ask for; 0 once the kernel has refused ownership */
 	uint16_t nflog_group;
 	bool known; /* the kernel holds what was committed last */
+	bool owned; /* and nobody else can change it */
 };
 
 /* Deletes a table of the inet family. Missing is success. */

@@ -1,244 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel writer against a real kernel, looked at with nft's eyes and with packets. */
-#include "enforcerd/kernel.h"
-
-#include "common/xalloc.h"
-#include "enforcerd/skeleton.h"
-#include "netns.h"
+/* The kernel writer against a real kernel, looked at with nft's eyes. */
+#include "kernel_fixture.h"
 
 #include <jansson.h>
-
-#define TABLE "bulkhead"
-
-static struct kernel *kernel;
-static struct ruleset *rs;
-static struct err err;
-
-/* --- building rulesets ------------------------------------------------------------------------- */
-
-static struct ip address(const char *text)
-{
-	struct ip ip;
-	struct err why = {0};
-
-	ck_assert_msg(ip_parse(text, &ip, &why) == 0, "%s", why.text);
-	return ip;
-}
-
-static struct elem_key key_ip(const char *text)
-{
-	return (struct elem_key){.ip = address(text)};
-}
-
-static struct elem_key key_range(const char *first, const char *last)
-{
-	return (struct elem_key){.ip = address(first), .last = address(last)};
-}
-
-static struct elem_key key_port(uint16_t port)
-{
-	return (struct elem_key){.port = port};
-}
-
-static struct elem_key key_ifname(const char *name)
-{
-	struct elem_key key = {0};
-
-	snprintf(key.ifname, sizeof(key.ifname), "%s", name);
-	return key;
-}
-
-static void put(const char *set, struct elem_key key, const char *chain, const char *comment)
-{
-	ruleset_put(rs, set, &key, chain, comment);
-}
-
-static void del(const char *set, struct elem_key key)
-{
-	ruleset_del(rs, set, &key);
-}
-
-static struct rule *add_rule(
-	struct rule_list *rules, enum verdict_kind verdict, const char *comment)
-{
-	struct rule *rule = rule_append(rules);
-
-	rule->verdict = verdict;
-	snprintf(rule->comment, sizeof(rule->comment), "%s", comment);
-	return rule;
-}
-
-static void match_protocol(struct rule *rule, uint8_t protocol)
-{
-	rule_match(rule, MATCH_CT_PROTOCOL)->value = protocol;
-}
-
-static void match_named(struct rule *rule, enum match_kind kind, enum flow_side side,
-	uint8_t family, const char *set)
-{
-	struct match *match = rule_match(rule, kind);
-
-	match->side = side;
-	match->family = family;
-	snprintf(match->set, sizeof(match->set), "%s", set);
-}
-
-static void match_numbers(
-	struct rule *rule, enum match_kind kind, uint16_t first, uint16_t last, bool negate)
-{
-	struct match *match = rule_match(rule, kind);
-
-	match->side = SIDE_DST;
-	match->first = first;
-	match->last = last;
-	match->negate = negate;
-}
-
-static void match_block(struct rule *rule, enum match_kind kind, const char *text, bool negate)
-{
-	struct match *match = rule_match(rule, kind);
-
-	match->side = SIDE_DST;
-	match->negate = negate;
-	ck_assert_int_eq(cidr_parse(text, &match->cidr, &err), 0);
-}
-
-static void end_group(struct rule_list *rules, const char *prefix, const char *counter)
-{
-	struct rule *rule = add_rule(rules, VERDICT_DROP, "");
-
-	rule->log = true;
-	snprintf(rule->log_prefix, sizeof(rule->log_prefix), "%s", prefix);
-	snprintf(rule->counter, sizeof(rule->counter), "%s", counter);
-}
-
-/* A chain that lets tcp/3306 from the selector through and drops the rest; one family or both. */
-static void put_database_chain(const char *name)
-{
-	struct rule_list rules = {0};
-
-	for (uint8_t family = 4; family <= 6; family += 2) {
-		struct rule *rule =
-			add_rule(&rules, VERDICT_RETURN, "policy \"database\" ingress[0]");
-
-		match_protocol(rule, IPPROTO_TCP);
-		match_named(rule, MATCH_CT_ADDR_SET, SIDE_SRC, family,
-			family == 4 ? "sel_front_4" : "sel_front_6");
-		match_named(rule, MATCH_CT_PORT_SET, SIDE_DST, 0, "port_db");
-	}
-	end_group(&rules, "deny/in/database", "drop_ingress");
-	ruleset_chain(rs, name, "policies: database", &rules);
-}
-
-static void put_closed_chain(const char *name)
-{
-	struct rule_list rules = {0};
-
-	end_group(&rules, "deny/out/none", "drop_egress");
-	ruleset_chain(rs, name, NULL, &rules);
-}
-
-static void put_open_chain(const char *name)
-{
-	struct rule_list rules = {0};
-
-	add_rule(&rules, VERDICT_RETURN, "everything");
-	ruleset_chain(rs, name, NULL, &rules);
-}
-
-/* A: frontend, 10.77.1.2; B: database, 10.77.2.2; both isolated; only A may reach B, on tcp/3306. */
-static void build_world(struct ruleset *target)
-{
-	rs = target;
-	skeleton_build(rs, HOST_RETURN);
-	ruleset_set(rs, "sel_front_4", SET_IPV4, "role == \"frontend\"");
-	ruleset_set(rs, "sel_front_6", SET_IPV6, "role == \"frontend\"");
-	ruleset_set(rs, "port_db", SET_PORT, NULL);
-	put("sel_front_4", key_ip("10.77.1.2"), NULL, "frontend");
-	put("sel_front_6", key_ip("fd77:1::2"), NULL, "frontend");
-	put("port_db", key_port(3306), NULL, NULL);
-	put_database_chain("in_db");
-	put_open_chain("eg_front");
-	put_closed_chain("eg_db");
-	put_closed_chain("in_front");
-	put(MAP_EGRESS4, key_ip("10.77.1.2"), "eg_front", "frontend");
-	put(MAP_EGRESS6, key_ip("fd77:1::2"), "eg_front", "frontend");
-	put(MAP_INGRESS4, key_ip("10.77.1.2"), "in_front", "frontend");
-	put(MAP_INGRESS6, key_ip("fd77:1::2"), "in_front", "frontend");
-	put(MAP_EGRESS4, key_ip("10.77.2.2"), "eg_db", "database");
-	put(MAP_EGRESS6, key_ip("fd77:2::2"), "eg_db", "database");
-	put(MAP_INGRESS4, key_ip("10.77.2.2"), "in_db", "database");
-	put(MAP_INGRESS6, key_ip("fd77:2::2"), "in_db", "database");
-	put(SET_ISOLATED4, key_ip("10.77.1.2"), NULL, NULL);
-	put(SET_ISOLATED4, key_ip("10.77.2.2"), NULL, NULL);
-}
-
-/* --- looking ----------------------------------------------------------------------------------- */
-
-static struct kernel *open_writer(const char *table)
-{
-	const struct kernel_options options = {.table = table, .nflog_group = 64};
-	struct kernel *opened = kernel_open(&options, &err);
-
-	ck_assert_msg(opened != NULL, "%s", err.text);
-	return opened;
-}
-
-static struct kernel_commit commit(void)
-{
-	struct kernel_commit done = {0};
-
-	ck_assert_msg(kernel_commit(kernel, rs, &done, &err) == 0, "%s", err.text);
-	ck_assert(!ruleset_dirty(rs));
-	return done;
-}
-
-static char *listing(void)
-{
-	int status = 0;
-	char *text = output_of(&status, "nft list table inet " TABLE " 2>&1");
-
-	ck_assert_msg(status == 0, "nft list: status %d: %s", status, text);
-	return text;
-}
-
-/* Check's messages are too short for a listing. */
-static void expect_in(const char *text, const char *line, bool there)
-{
-	if ((strstr(text, line) != NULL) != there)
-		fprintf(stderr, "%s\n", text);
-	ck_assert_msg(
-		(strstr(text, line) != NULL) == there, "%s \"%s\"", there ? "no" : "still", line);
-}
-
-static void expect(const char *line, bool there)
-{
-	char *text = listing();
-
-	expect_in(text, line, there);
-	free(text);
-}
-
-static bool table_exists(void)
-{
-	int status = 0;
-
-	free(output_of(&status, "nft list table inet " TABLE " 2>&1"));
-	return status == 0;
-}
-
-static void setup(void)
-{
-	enter_own_netns();
-	kernel = open_writer(TABLE);
-	build_world(ruleset_new());
-}
-
-static void teardown(void)
-{
-	kernel_close(kernel);
-	ruleset_free(rs);
-}
 
 /* --- what nft shows ---------------------------------------------------------------------------- */
 
@@ -730,7 +494,7 @@ static void on_stop(int signal)
 }
 
 /* Commits to a table of its own without pause, as Docker's iptables does in bursts. */
-static void disturb(void)
+static void disturb(unsigned pause_us)
 {
 	struct kernel *writer = open_writer("disturber");
 	struct ruleset *own = ruleset_new();
@@ -739,7 +503,7 @@ static void disturb(void)
 
 	signal(SIGTERM, on_stop);
 	ruleset_set(own, "set", SET_IPV4, NULL);
-	while (!stop) {
+	for (; !stop; usleep(pause_us)) {
 		ruleset_put(own, "set", &key, NULL, NULL);
 		(void)!kernel_commit(writer, own, &done, &err);
 		ruleset_del(own, "set", &key);
@@ -748,15 +512,20 @@ static void disturb(void)
 	_exit(0);
 }
 
+/* An owned table does not wait for the others; one that is not waits for a moment between them. */
 START_TEST(test_others_commit_all_the_time)
 {
+	static const unsigned pauses_us[] = {0, 500};
 	pid_t other;
 
+	if (_i == 1)
+		sh("nft add table inet " TABLE);
 	commit();
+	expect("flags owner", _i == 0);
 	other = fork();
 	ck_assert_int_ge(other, 0);
 	if (other == 0)
-		disturb();
+		disturb(pauses_us[_i]);
 	for (int i = 0; i < 1000; i++) {
 		char chain[32];
 
@@ -843,204 +612,10 @@ START_TEST(test_without_privilege)
 }
 END_TEST
 
-/* --- packets ----------------------------------------------------------------------------------- */
-
-static pid_t host_a, host_b;
-
-static void connect_host(pid_t peer, const char *name, int net)
-{
-	sh("ip link add %s0 type veth peer name eth0 netns %d", name, (int)peer);
-	sh("ip addr add 10.77.%d.1/24 dev %s0; ip -6 addr add fd77:%d::1/64 dev %s0 nodad; ip link "
-	   "set %s0 up",
-		net, name, net, name, name);
-	sh("nsenter -t %d -n sh -c 'ip link set lo up; ip addr add 10.77.%d.2/24 dev eth0; ip -6 "
-	   "addr add fd77:%d::2/64 dev eth0 nodad; ip link set eth0 up; ip route add default via "
-	   "10.77.%d.1; ip -6 route add default via fd77:%d::1'",
-		(int)peer, net, net, net, net);
-}
-
-static void setup_hosts(void)
-{
-	setup();
-	write_file("/proc/sys/net/ipv4/ip_forward", "1");
-	write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-	host_a = new_peer();
-	host_b = new_peer();
-	connect_host(host_a, "a", 1);
-	connect_host(host_b, "b", 2);
-}
-
-static void teardown_hosts(void)
-{
-	end_peer(host_a);
-	end_peer(host_b);
-	teardown();
-}
-
-START_TEST(test_only_the_allowed_direction_and_port)
-{
-	int udp = serve(host_b, SOCK_DGRAM, "10.77.2.2", 3306);
-	int servers[] = {serve(host_b, SOCK_STREAM, "10.77.2.2", 3306),
-		serve(host_b, SOCK_STREAM, "10.77.2.2", 3307),
-		serve(host_b, SOCK_STREAM, "fd77:2::2", 3306),
-		serve(host_b, SOCK_STREAM, "fd77:2::2", 3307),
-		serve(host_a, SOCK_STREAM, "10.77.1.2", 3306),
-		serve(host_a, SOCK_STREAM, "fd77:1::2", 3306)};
-
-	/* all of it arrives without us */
-	must_connect(host_a, "10.77.2.2", 3306);
-	must_connect(host_a, "10.77.2.2", 3307);
-	must_connect(host_a, "fd77:2::2", 3306);
-	must_connect(host_a, "fd77:2::2", 3307);
-	must_connect(host_b, "10.77.1.2", 3306);
-	must_connect(host_b, "fd77:1::2", 3306);
-	ck_assert(can_send(host_a, "10.77.2.2", 3306, udp));
-	commit();
-	ck_assert(can_connect(host_a, "10.77.2.2", 3306));
-	ck_assert(can_connect(host_a, "fd77:2::2", 3306));
-	ck_assert(!can_connect(host_a, "10.77.2.2", 3307));
-	ck_assert(!can_connect(host_a, "fd77:2::2", 3307));
-	ck_assert(!can_connect(host_b, "10.77.1.2", 3306));
-	ck_assert(!can_connect(host_b, "fd77:1::2", 3306));
-	ck_assert(!can_send(host_a, "10.77.2.2", 3306, udp));
-	del("sel_front_4", key_ip("10.77.1.2"));
-	commit();
-	ck_assert(!can_connect(host_a, "10.77.2.2", 3306));
-	ck_assert(can_connect(host_a, "fd77:2::2", 3306));
-	ck_assert_int_eq(kernel_clear(kernel, &err), 0);
-	ck_assert(can_connect(host_a, "10.77.2.2", 3307));
-	for (size_t i = 0; i < sizeof(servers) / sizeof(*servers); i++)
-		close(servers[i]);
-	close(udp);
-}
-END_TEST
-
-START_TEST(test_counters_survive_a_restart)
-{
-	int udp = serve(host_b, SOCK_DGRAM, "10.77.2.2", 9);
-
-	commit();
-	ck_assert(!can_send(host_a, "10.77.2.2", 9, udp));
-	expect("counter drop_ingress {\n\t\tpackets 1 ", true);
-	kernel_close(kernel);
-	ruleset_free(rs);
-	kernel = open_writer(TABLE);
-	build_world(ruleset_new());
-	commit();
-	expect("counter drop_ingress {\n\t\tpackets 1 ", true);
-	close(udp);
-}
-END_TEST
-
-enum { REPLACEMENTS = 200, BURST = 32 };
-
-/* Sends forbidden datagrams from host A without pause. */
-static pid_t start_flood(void)
-{
-	struct sockaddr_storage to;
-	socklen_t len = make_address(&to, "10.77.2.2", 9);
-	int fd = socket_in(host_a, AF_INET, SOCK_DGRAM);
-	pid_t pid;
-
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, len), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		struct iovec iov = {(char[]){"x"}, 1};
-		struct mmsghdr burst[BURST] = {0};
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(fd, 3);
-		close_range(4, ~0U, 0);
-		for (int i = 0; i < BURST; i++)
-			burst[i].msg_hdr = (struct msghdr){.msg_iov = &iov, .msg_iovlen = 1};
-		for (;;)
-			(void)!sendmmsg(3, burst, BURST, 0);
-	}
-	close(fd);
-	return pid;
-}
-
-static unsigned long long dropped(void)
-{
-	int status = 0;
-	unsigned long long packets = 0;
-	char *text = output_of(
-		&status, "nft list counter inet " TABLE " drop_ingress | grep -o 'packets [0-9]*'");
-
-	ck_assert_int_eq(sscanf(text, "packets %llu", &packets), 1);
-	free(text);
-	return packets;
-}
-
-/* Everything is written anew. */
-static void replace_whole(int i)
-{
-	(void)i;
-	kernel_lost(kernel, rs);
-}
-
-/* The receiver's map element points at a chain that has just been made; the old one goes. */
-static void replace_chain(int i)
-{
-	char chain[32], old[32];
-
-	snprintf(chain, sizeof(chain), "in_db_%d", i);
-	snprintf(old, sizeof(old), "in_db_%d", i - 1);
-	put_database_chain(chain);
-	put(MAP_INGRESS4, key_ip("10.77.2.2"), chain, NULL);
-	ruleset_chain_drop(rs, old);
-}
-
-/* A daemon that is killed and started again. */
-static void replace_daemon(int i)
-{
-	(void)i;
-	kernel_close(kernel);
-	ruleset_free(rs);
-	kernel = open_writer(TABLE);
-	build_world(ruleset_new());
-}
-
-static void (*const replacements[])(int i) = {replace_whole, replace_chain, replace_daemon};
-
-START_TEST(test_nothing_leaks_while_content_is_replaced)
-{
-	int udp = serve(host_b, SOCK_DGRAM, "10.77.2.2", 9);
-	int tcp = serve(host_b, SOCK_STREAM, "10.77.2.2", 3306);
-	struct pollfd wait = {.fd = udp, .events = POLLIN};
-	unsigned long long sent;
-	pid_t flood;
-
-	commit();
-	flood = start_flood();
-	for (double end = seconds_now() + 10; dropped() < 1000;)
-		ck_assert_msg(seconds_now() < end, "the flood does not come");
-	for (int i = 0; i < REPLACEMENTS; i++) {
-		replacements[_i](i);
-		commit();
-		if (i % 20 == 0)
-			ck_assert(can_connect(host_a, "10.77.2.2", 3306));
-	}
-	sent = dropped();
-	ck_assert_uint_eq(drain(udp), 0);
-	ck_assert_uint_gt(sent, 1000);
-	/* and it would have been seen */
-	ck_assert_int_eq(kernel_clear(kernel, &err), 0);
-	ck_assert_int_eq(poll(&wait, 1, 5000), 1);
-	end_peer(flood);
-	close(udp);
-	close(tcp);
-}
-END_TEST
-
-/* ----------------------------------------------------------------------------------------------- */
-
 int main(void)
 {
 	Suite *suite = suite_create("kernel");
 	TCase *content = tcase_create("content");
-	TCase *packets = tcase_create("packets");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
@@ -1065,19 +640,12 @@ int main(void)
 	tcase_add_test(content, test_refused_loop);
 	tcase_add_test(content, test_refusal_after_new_chains);
 	tcase_add_test(content, test_hundred_thousand_elements_in_one_batch);
-	tcase_add_test(content, test_others_commit_all_the_time);
+	tcase_add_loop_test(content, test_others_commit_all_the_time, 0, 2);
 	tcase_add_test(content, test_clear);
 	tcase_add_test(content, test_check_leaves_nothing);
 	tcase_add_test(content, test_conflicts);
 	tcase_add_test(content, test_without_privilege);
 	suite_add_tcase(suite, content);
-	tcase_add_checked_fixture(packets, setup_hosts, teardown_hosts);
-	tcase_set_timeout(packets, 120);
-	tcase_add_test(packets, test_only_the_allowed_direction_and_port);
-	tcase_add_test(packets, test_counters_survive_a_restart);
-	tcase_add_loop_test(packets, test_nothing_leaks_while_content_is_replaced, 0,
-		sizeof(replacements) / sizeof(*replacements));
-	suite_add_tcase(suite, packets);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
