@@ -4,7 +4,7 @@
 import subprocess
 import unittest
 
-from harness import Case, Engine, Stack, build_dir, root_dir
+from harness import Case, Engine, Stack, bin_dir, root_dir
 from harness.case import require
 
 ENGINE = None
@@ -104,7 +104,7 @@ class WrongInput(Case):
             ["bulkhead-enforcerd", "stray-word"],
         ):
             with self.subTest(words=words):
-                argv = [build_dir() / "bin" / words[0], *words[1:]]
+                argv = [bin_dir() / words[0], *words[1:]]
                 done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
                 self.assertEqual(done.returncode, 64, done.stderr)
                 self.assertIn("sage", done.stderr)
@@ -114,7 +114,7 @@ class WrongInput(Case):
         for program in ("bulkheadctl", "bulkhead-syncd", "bulkhead-enforcerd"):
             for flag in ("--help", "--version"):
                 with self.subTest(program=program, flag=flag):
-                    argv = [build_dir() / "bin" / program, flag]
+                    argv = [bin_dir() / program, flag]
                     done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
                     self.assertEqual((done.returncode, done.stderr), (0, ""))
                     self.assertIn(program, done.stdout)

@@ -80,7 +80,7 @@ class Quickstart(Case):
         for image in IMAGES:
             with self.subTest(image=image):
                 facts = json.loads(self.engine.docker("image", "inspect", image).stdout)[0]
-                print(f"figure: image {image}: {facts['Size'] / 1e6:.2f} MB")
+                print(f"\nfigure: image {image}: {facts['Size'] / 1e6:.2f} MB")
                 self.assertLessEqual(facts["Size"], IMAGE_MAX)
                 self.assertEqual(facts["Config"]["Labels"]["org.opencontainers.image.licenses"], "GPL-2.0-or-later")
                 shell = self.engine.docker("run", "--rm", "--entrypoint", "/bin/sh", image, "-c", "true", check=False)

@@ -14,7 +14,7 @@ Nothing here sleeps to hide a race: every wait has a condition and a bound (wait
 believed after the receiver has answered the same question from its own namespace.
 """
 
-from .case import Case, build_dir, root_dir, wait_until
+from .case import Case, bin_dir, root_dir, wait_until
 from .engine import Container, Engine, Network, Outside
 from .probe import Arrivals, Flow, HarnessError
 from .stack import Stack
@@ -29,7 +29,7 @@ __all__ = [
     "Network",
     "Outside",
     "Stack",
-    "build_dir",
+    "bin_dir",
     "root_dir",
     "wait_until",
 ]

@@ -15,9 +15,9 @@ def root_dir() -> pathlib.Path:
     return pathlib.Path(__file__).resolve().parents[3]
 
 
-def build_dir() -> pathlib.Path:
-    """Where the programs under test are: BULKHEAD_BUILD, or build/ of this checkout."""
-    return pathlib.Path(os.environ.get("BULKHEAD_BUILD", root_dir() / "build")).resolve()
+def bin_dir() -> pathlib.Path:
+    """Where the programs under test are: BULKHEAD_BIN, or build/bin of this checkout."""
+    return pathlib.Path(os.environ.get("BULKHEAD_BIN", root_dir() / "build/bin")).resolve()
 
 
 def wait_until(condition, bound: float, what: str, every: float = 0.02):

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 
-from .case import build_dir, wait_until
+from .case import bin_dir, wait_until
 from .process import Process, call, tail, wait_file
 from .resp import Redis, RedisError
 
@@ -42,7 +42,7 @@ class Stack:
         return Process("redis", ["redis-server", config], self.directory / "redis.log")
 
     def _daemon(self, program: str, words) -> Process:
-        argv = self.engine.namespace.prefix() + [build_dir() / "bin" / program, "--node", NODE]
+        argv = self.engine.namespace.prefix() + [bin_dir() / program, "--node", NODE]
         argv += ["--redis", self.url, "--redis-password-file", self.password_file, "--log-level", "debug", *words]
         return Process(program, argv, self.directory / f"{program}.log")
 
@@ -72,7 +72,7 @@ class Stack:
 
     def clear(self) -> None:
         """Removes the kernel rules, as an operator does who has had enough."""
-        call(self.engine.namespace.prefix() + [build_dir() / "bin/bulkhead-enforcerd", "--clear"])
+        call(self.engine.namespace.prefix() + [bin_dir() / "bulkhead-enforcerd", "--clear"])
 
     def start_redis(self, wipe: bool = False) -> None:
         """wipe: the data of the run before is gone, as after a lost disk."""
@@ -104,7 +104,7 @@ class Stack:
         """bulkheadctl with words ("apply", "-f", path) or one string of them; options as subprocess.run()."""
         if len(words) == 1 and isinstance(words[0], str):
             words = words[0].split()
-        return call([build_dir() / "bin/bulkheadctl", *words], check=check, env=self.ctl_env(), **options)
+        return call([bin_dir() / "bulkheadctl", *words], check=check, env=self.ctl_env(), **options)
 
     def ctl_env(self) -> dict:
         return {
@@ -130,7 +130,7 @@ class Stack:
     def ready(self, process: Process) -> bool:
         """What a container's health check asks: connected, in sync, and doing what it claims."""
         listen = process.argv[process.argv.index("--listen") + 1]
-        program = build_dir() / "bin" / process.name
+        program = bin_dir() / process.name
         return call([*self.engine.namespace.prefix(), program, "--healthcheck", "--listen", listen], check=False).returncode == 0
 
     def why_not_in_force(self, policies: bool = True) -> str:
