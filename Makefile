@@ -14,7 +14,7 @@ DIRS     := common syncd enforcerd ctl
 
 # module:Debian package; a missing one is named below, so nobody has to guess from a compiler error
 DEPS := libcurl:libcurl4-openssl-dev jansson:libjansson-dev hiredis:libhiredis-dev \
-        libnftnl:libnftnl-dev libmnl:libmnl-dev libevent:libevent-dev \
+        libnftnl:libnftnl-dev libmnl:libmnl-dev libevent_core:libevent-dev libevent_extra:libevent-dev \
         libevent_openssl:libevent-dev openssl:libssl-dev yaml-0.1:libyaml-dev
 TEST_DEPS := check:check
 
@@ -36,8 +36,9 @@ endif
 pkgs = $(foreach d,$(1),$(firstword $(subst :, ,$(d))))
 DEP_CFLAGS := $(shell pkg-config --cflags $(call pkgs,$(DEPS)) 2>/dev/null)
 
+# libevent's parts, not its whole: libevent_openssl loads libevent_core, and the whole would be a second copy beside it.
 # What each program loads: enforcerd has neither an HTTP client nor a YAML parser, only ctl has YAML.
-BASE_LIBS      := $(shell pkg-config --libs jansson hiredis libevent libevent_openssl openssl 2>/dev/null)
+BASE_LIBS      := $(shell pkg-config --libs jansson hiredis libevent_core libevent_extra libevent_openssl openssl 2>/dev/null)
 syncd_LIBS     := $(BASE_LIBS) $(shell pkg-config --libs libcurl 2>/dev/null)
 enforcerd_LIBS := $(BASE_LIBS) $(shell pkg-config --libs libnftnl libmnl 2>/dev/null)
 ctl_LIBS       := $(BASE_LIBS) $(shell pkg-config --libs yaml-0.1 2>/dev/null)
@@ -141,9 +142,12 @@ asan:
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 include $(wildcard tests/fuzz/fuzz.mk)
 
+# --- benchmarks: tests/bench/bench_<x>.c; they print figures and judge nothing -----------------------
+include $(wildcard tests/bench/bench.mk)
+
 # --- static checks ---------------------------------------------------------------------------------
 C_FILES := $(wildcard $(addsuffix /*.c,$(DIRS))) $(wildcard tests/unit/*/*.c tests/integration/*/*.c tests/fuzz/*.c tests/bench/*.c tests/lib/*.c)
-H_FILES := $(wildcard $(addsuffix /*.h,$(DIRS))) $(wildcard tests/unit/*.h tests/unit/*/*.h tests/fuzz/*.h tests/lib/*.h)
+H_FILES := $(wildcard $(addsuffix /*.h,$(DIRS))) $(wildcard tests/unit/*.h tests/unit/*/*.h tests/integration/*/*.h tests/fuzz/*.h tests/lib/*.h)
 SH_FILES := $(shell grep -lE '^\#!.*(ba)?sh' .ci/* deploy/* tests/* tests/*/* 2>/dev/null)
 
 lint: lint-format lint-includes lint-shell lint-cppcheck lint-tidy
@@ -185,6 +189,7 @@ help:
 	@echo 'make check      unit tests;  make asan: the same under ASan and UBSan'
 	@echo 'make lint       clang-format, include direction, shellcheck, cppcheck, clang-tidy'
 	@echo 'make fuzz       replay the fuzz corpora under ASan and UBSan'
+	@echo 'make bench      figures of the kernel writer, as root'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'tests/run       install what is needed, build, and run everything'
 

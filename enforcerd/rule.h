@@ -20,7 +20,7 @@
  * The kernel allows longer names; ours are bounded so that a rule stays small: sets are counted in thousands. It refuses
  * a rule, and with it the whole batch, beyond 128 expressions; a match takes two to five.
  */
-enum { RULE_MATCHES_MAX = 32, NFT_NAME_MAX = 40, RULE_COMMENT_MAX = 120, LOG_PREFIX_MAX = 64 };
+enum { RULE_MATCHES_MAX = 28, NFT_NAME_MAX = 40, RULE_COMMENT_MAX = 120, LOG_PREFIX_MAX = 64 };
 
 /* Whose address or port. Of the flow: SRC is the original source; DST is the reply's source, i.e. the target after
  * DNAT. */

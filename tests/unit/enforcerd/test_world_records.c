@@ -154,7 +154,7 @@ START_TEST(test_a_policy_that_does_not_compile)
 		strbuf_addf(&rules, "%s'%d:%d'", i > 1 ? "," : "", 10 * i, 10 * i + 5);
 	strbuf_add(&rules, "]}}]");
 	put_policy(world, "database", "role == `db`", BOTH, rules.text, "[]");
-	expect_problem(world, "more than 32 conditions in one rule");
+	expect_problem(world, "more than 28 conditions in one rule");
 	expect_problem(world, "its last good version stays in force");
 }
 END_TEST
