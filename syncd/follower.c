@@ -345,6 +345,12 @@ static int check_status(const struct fetch *fetch, struct engine_answer *answer,
 static void fetch_failed(struct follower *follower, const struct fetch *fetch, struct err *err)
 {
 	err_wrap(err, "%s %s", kinds[fetch->kind].what, fetch->id);
+	/*
+	 * An image that cannot be read, for whatever reason, is taken as one that may carry every label: its containers are
+	 * published with their labels rejected, which closes them. Held back, they would be bystanders for as long as it lasts.
+	 */
+	if (fetch->kind == FETCH_IMAGE)
+		inventory_image(follower->inventory, fetch->id, NULL);
 	if (!follower->trouble[0])
 		log_warn("engine", "%s; what is published stays, retrying", err->text);
 	snprintf(follower->trouble, sizeof(follower->trouble), "%s", err->text);

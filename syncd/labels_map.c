@@ -47,7 +47,8 @@ static int judge(const struct labels_source *source, const char *key, const char
 	if (label_value_check(value, err) < 0)
 		return -1;
 	if (source->trust == IMAGE_UNREADABLE)
-		return err_set(err, 0, "the image is gone, so this may be the image's own label");
+		return err_set(
+			err, 0, "the image cannot be read, so this may be the image's own label");
 	if (image_has(source, docker_key, value))
 		return err_set(err, 0, "the image's own label, not the container's");
 	return 0;

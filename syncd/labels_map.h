@@ -20,7 +20,7 @@ enum {
 enum image_trust {
 	IMAGE_COUNTS,    /* --image-labels on: the image's labels count like the container's */
 	IMAGE_CHECKED,   /* labels of the image are in image_labels, and do not count */
-	IMAGE_UNREADABLE /* the image is gone: any label may be its own, so none counts */
+	IMAGE_UNREADABLE /* the image cannot be read: any label may be its own, so none counts */
 };
 
 struct labels_source {

@@ -404,7 +404,7 @@ class TestImages(Case):
         _, endpoint = self.engine.run(self.net, "app", "10.1.0.2", image_id="sha256:gone", labels={LABEL + "role": "db"})
         record = self.wait_endpoint(endpoint)
         self.assertNotIn("role", record["labels"])
-        self.assertIn("image is gone", record["rejected"]["role"])
+        self.assertIn("image cannot be read", record["rejected"]["role"])
 
     def test_image_question_fails_then_answers(self):
         self.engine.fail("/images/sha256:plain", status=500)
@@ -415,6 +415,19 @@ class TestImages(Case):
         self.engine.heal()
         self.wait_ready()
         self.assertEqual([e["labels"]["role"] for e in self.endpoints().values()], ["db"])
+
+    def test_image_refused_to_a_new_container(self):
+        """It asked to be isolated: it is published closed at once, not held back as a bystander, and healed later."""
+        self.engine.add_image("sha256:shy", {})
+        self.start()
+        self.engine.fail("/images/sha256:shy", status=403)
+        _, endpoint = self.engine.run(self.net, "app", "10.1.0.2", image_id="sha256:shy", labels={LABEL + "role": "db"})
+        record = self.wait_endpoint(endpoint)
+        self.assertNotIn("role", record["labels"])
+        self.assertIn("image cannot be read", record["rejected"]["role"])
+        self.engine.heal()
+        wait_until(lambda: self.endpoints()[endpoint]["labels"].get("role") == "db", "the label counts")
+        self.wait_ready()
 
     def test_labels_without_effect(self):
         self.start()

@@ -287,7 +287,8 @@ START_TEST(test_image_gone_then_back)
 		CLEANUP(endpoint) struct endpoint *e = published("e1");
 
 		ck_assert_ptr_null(labels_get(e->labels, "role"));
-		ck_assert_ptr_nonnull(strstr(labels_get(e->rejected, "role"), "image is gone"));
+		ck_assert_ptr_nonnull(
+			strstr(labels_get(e->rejected, "role"), "image cannot be read"));
 		ck_assert_ptr_nonnull(strstr(warnings.text, "\"role\" does not count"));
 	}
 	/* the next comparison asks again */

@@ -111,7 +111,7 @@ START_TEST(test_image_unreadable_counts_nothing)
 	labels_set(docker, P "role", "admin");
 	labels_set(docker, COMPOSE_PROJECT, "shop");
 	map(IMAGE_UNREADABLE);
-	expect_reason("role", "the image is gone");
+	expect_reason("role", "the image cannot be read");
 	ck_assert_ptr_null(labels_get(labels, "docker/compose.project"));
 	ck_assert_str_eq(labels_get(labels, "docker/container"), "web-1");
 	ck_assert(!labels_has_user_label(labels));
