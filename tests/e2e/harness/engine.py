@@ -17,6 +17,7 @@ from . import probe
 from .case import wait_until
 from .netns import Namespace, Proxy
 from .process import Process, call, tail
+from .release import RELEASES, Root, program
 
 IMAGE = "bulkhead-e2e"
 LABEL_PREFIX = "org.projectcalico.label."
@@ -182,11 +183,13 @@ def serials():
 class Engine:
     """dockerd in a namespace and a directory of its own.
 
+    release: one of RELEASES, or what BULKHEAD_ENGINE says; 20.10 is the host's own, and the others see nothing of the host's files but self.directory.
     live_restore: containers outlive the Engine. out: an HTTP proxy is reachable in the namespace at self.proxy_url, the
     only way to the outside (image builds).
     """
 
-    def __init__(self, live_restore: bool = False, out: bool = False):
+    def __init__(self, live_restore: bool = False, out: bool = False, release: str = ""):
+        self.release = RELEASES[release or os.environ.get("BULKHEAD_ENGINE", "20.10")]
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bh-e2e-"))
         self.namespace = Namespace(self.directory.name)
         self.socket = self.directory / "docker.sock"
@@ -198,6 +201,8 @@ class Engine:
         self.out = out
         self.probe = None
         self.process = None
+        self.root = None
+        self.cli = ["docker"]
         self.cli_config = self.directory / "cli"
         atexit.register(self.close)
 
@@ -216,6 +221,10 @@ class Engine:
         self.close()
 
     def open(self) -> None:
+        if self.release.suite:
+            tree = self.release.tree()
+            self.root = Root(tree, self.directory)
+            self.cli = program(tree, "usr/bin/docker")
         self.namespace.create()
         self.cli_config.mkdir()
         config = self.directory / "daemon.json"
@@ -223,6 +232,7 @@ class Engine:
         self.process = Process(
             "dockerd",
             self.namespace.prefix()
+            + (self.root.prefix() if self.root else [])
             + ["dockerd", "--config-file", config, "--host", f"unix://{self.socket}"]
             + ["--data-root", self.directory / "data", "--exec-root", self.directory / "exec"]
             + ["--pidfile", self.directory / "dockerd.pid", "--log-level", "warn"],
@@ -249,6 +259,8 @@ class Engine:
         finally:
             if self.proxy:
                 self.proxy.close()
+            if self.root:
+                self.root.close()
             self._end_leftovers()
             self.namespace.delete()
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -307,7 +319,7 @@ class Engine:
             (tree / "bin" / name).symlink_to("busybox")
         tar = subprocess.run(["tar", "-C", tree, "-c", "."], check=True, capture_output=True).stdout
         done = subprocess.run(
-            ["docker", "import", "-", IMAGE], input=tar, env=self.env(), check=False, capture_output=True, timeout=120
+            [*self.cli, "import", "-", IMAGE], input=tar, env=self.env(), check=False, capture_output=True, timeout=120
         )
         if done.returncode != 0:
             raise RuntimeError(f"docker import: {done.stderr.decode()}")
@@ -323,7 +335,7 @@ class Engine:
         }
 
     def docker(self, *words, **options) -> subprocess.CompletedProcess:
-        return call(["docker", *words], env=self.env(), **options)
+        return call([*self.cli, *words], env=self.env(), **options)
 
     def get(self, path: str, raw: bool = False):
         """GET of the Engine's API."""
