@@ -4,7 +4,7 @@
  * use (case, quoted numbers, lists) are ctl's business; a stored record has one spelling only, so that
  * policy_from_json() can be strict. Semantics: Calico v2.6 (F26 rules/policy.go), see docs.
  *
- * Record: {"v":1,"name":NAME,"annotations":{...}?,"spec":{"order":NUMBER?,"selector":TEXT,
+ * Record: {"v":1,"name":NAME,"annotations":{...}?,"spec":{"order":NUMBER?,"staged":BOOL?,"selector":TEXT,
  *   "types":["ingress","egress"],"ingress":[RULE...],"egress":[RULE...]}}
  * RULE:   {"action":"allow|deny|log|pass","ipVersion":4|6?,"protocol":"tcp"|NUMBER?,"notProtocol":...?,
  *   "icmp":{"type":N,"code":N?}?,"notICMP":{...}?,"source":ENTITY?,"destination":ENTITY?}
@@ -62,6 +62,7 @@ struct policy {
 	char *name;
 	bool has_order; /* absent order sorts after every number */
 	double order;
+	bool staged; /* never drops: what it would do is counted and reported */
 	struct selector *selector;
 	bool governs[DIR_COUNT]; /* "types" */
 	struct policy_rule *rules[DIR_COUNT];
@@ -87,7 +88,8 @@ int policy_cmp(const struct policy *a, const struct policy *b);
  * Tells from a record that policy_from_json() refuses what can still be told: its selector, its types and its
  * order, so that what it was meant to govern can be closed. NULL where not even that parses. In the result each
  * direction in its types has one rule, "deny" without conditions: with no rule at all a later policy could allow
- * what this one may have meant to deny. Where the order cannot be read it comes before every other policy.
+ * what this one may have meant to deny. Where the order cannot be read it comes before every other policy. A staged
+ * policy stays staged.
  */
 struct policy *policy_closed_from_json(const json_t *record, struct err *err) must_check;
 

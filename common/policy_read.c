@@ -406,6 +406,14 @@ static int read_order(const struct json_at *at, void *target, struct err *err)
 	return 0;
 }
 
+static int read_staged(const struct json_at *at, void *target, struct err *err)
+{
+	if (!json_is_boolean(at->value))
+		return json_fail(at, err, "must be true or false");
+	*(bool *)target = json_is_true(at->value);
+	return 0;
+}
+
 static int read_types(const struct json_at *at, void *target, struct err *err)
 {
 	bool *governs = target;
@@ -439,6 +447,7 @@ static int read_types(const struct json_at *at, void *target, struct err *err)
 
 static const struct json_field spec_fields[] = {
 	{"order", read_order, 0, false},
+	POLICY("staged", read_staged, staged, false),
 	POLICY("selector", read_selector, selector, true),
 	POLICY("types", read_types, governs, true),
 	{"ingress", read_ingress, 0, false},
@@ -484,8 +493,17 @@ static int read_closed_order(const struct json_at *at, void *target, struct err 
 	return 0;
 }
 
+/* Whatever is not plainly staged is taken as in force. */
+static int read_closed_staged(const struct json_at *at, void *target, struct err *err)
+{
+	(void)err;
+	*(bool *)target = json_is_true(at->value);
+	return 0;
+}
+
 static const struct json_field closed_spec_fields[] = {
 	{"order", read_closed_order, 0, false},
+	POLICY("staged", read_closed_staged, staged, false),
 	POLICY("selector", read_selector, selector, true),
 	POLICY("types", read_types, governs, true),
 	{0},

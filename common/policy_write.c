@@ -160,6 +160,8 @@ static json_t *spec_to_json(const struct policy *policy)
 
 	if (policy->has_order)
 		json_put(spec, "order", order_to_json(policy->order));
+	if (policy->staged)
+		json_put(spec, "staged", json_true());
 	json_put_text(spec, "selector", selector_canonical(policy->selector));
 	json_put(spec, "types", types_to_json(policy->governs));
 	json_put(spec, "ingress", rules_to_json(policy, DIR_INGRESS));

@@ -21,6 +21,7 @@ static const struct {
 	[KIND_POLICY] = {"policy", "policies", false},
 	[KIND_ISOLATION] = {"isolation", "isolation", false},
 	[KIND_LABELS] = {"labels", "labels", false},
+	[KIND_MODE] = {"mode", "mode", false},
 };
 
 const char *store_kind_name(enum store_kind kind)
@@ -202,7 +203,7 @@ void store_change_clear(struct store_change *change)
 	change->id = change->record = NULL;
 }
 
-/* Records are JSON objects; isolation's are plain words, and those, like anything else, travel as strings. NULL: not UTF-8. */
+/* Records are JSON objects; isolation's and mode's are plain words, and those, like anything else, travel as strings. NULL: not UTF-8. */
 static json_t *change_to_json(const struct store_change *change)
 {
 	const char *op = change->record ? "put" : "del", *kind = kinds[change->kind].word;

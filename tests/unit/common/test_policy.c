@@ -50,7 +50,7 @@ static const char *written(const struct policy *policy, char **text)
 }
 
 #define FULL                                                                                      \
-	"{'v':1,'name':'a/b','annotations':{'why':'because'},'spec':{'order':-1.5,"               \
+	"{'v':1,'name':'a/b','annotations':{'why':'because'},'spec':{'order':-1.5,'staged':true," \
 	"'selector':'(has(a) && !has(b))','types':['ingress','egress'],'ingress':["               \
 	"{'action':'deny','ipVersion':4,'protocol':'tcp','source':{'selector':'has(c)',"          \
 	"'notSelector':'has(d)','tag':'t-1','notTag':'u.2','nets':['10.0.0.0/8','192.0.2.7/32']," \
@@ -70,6 +70,7 @@ START_TEST(test_every_field_is_read)
 	ck_assert_str_eq(policy->name, "a/b");
 	ck_assert(policy->has_order);
 	ck_assert_double_eq(policy->order, -1.5);
+	ck_assert(policy->staged);
 	ck_assert_str_eq(selector_canonical(policy->selector), "(has(a) && !has(b))");
 	ck_assert(policy->governs[DIR_INGRESS] && policy->governs[DIR_EGRESS]);
 	ck_assert_str_eq(json_string_value(json_object_get(policy->annotations, "why")), "because");
@@ -139,7 +140,7 @@ START_TEST(test_the_smallest_policy)
 		read_policy("{'v':1,'name':'p','spec':{'selector':'','types':['egress']}}", &err);
 
 	ck_assert_msg(policy != NULL, "%s", err.text);
-	ck_assert(!policy->has_order);
+	ck_assert(!policy->has_order && !policy->staged);
 	ck_assert(!policy->governs[DIR_INGRESS]);
 	ck_assert(policy->governs[DIR_EGRESS]);
 	ck_assert_ptr_null(policy->rules[DIR_EGRESS]);
@@ -351,6 +352,10 @@ static const struct {
 		"spec.order: must be a finite number"},
 	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'order':null}}",
 		"spec.order: must be a finite number"},
+	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'staged':'true'}}",
+		"spec.staged: must be true or false"},
+	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'staged':null}}",
+		"spec.staged: must be true or false"},
 	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'doNotTrack':true}}",
 		"spec.doNotTrack: unknown member"},
 	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'tier':'default'}}",
@@ -472,6 +477,22 @@ START_TEST(test_a_selector_that_outgrows_the_limits_when_stored_is_refused)
 }
 END_TEST
 
+/* Not staged has one spelling when stored: absent. */
+START_TEST(test_staged_false_is_left_out)
+{
+	struct err err = {0};
+	cleanup_free char *text = NULL;
+	CLEANUP(policy)
+	struct policy *policy = read_policy(
+		"{'v':1,'name':'p','spec':{'selector':'','staged':false,'types':['egress']}}",
+		&err);
+
+	ck_assert_msg(policy != NULL, "%s", err.text);
+	ck_assert(!policy->staged);
+	ck_assert_ptr_null(strstr(written(policy, &text), "staged"));
+}
+END_TEST
+
 START_TEST(test_orders_survive)
 {
 	static const double orders[] = {
@@ -530,6 +551,13 @@ static const struct {
 		"{'v':1,'name':'p','spec':{'selector':'all()','types':['ingress','egress'],"
 		"'ingress':[{'action':'deny'}],'egress':[{'action':'deny'}]}}"},
 	{"{'v':1,'name':'p','more':1,'annotations':7,'spec':{'selector':'','types':['egress'],'egress':5}}",
+		"{'v':1,'name':'p','spec':{'selector':'all()','types':['egress'],'ingress':[],"
+		"'egress':[{'action':'deny'}]}}"},
+	/* what never drops does not begin to because it cannot be read; what is not plainly staged does */
+	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'staged':true,'egress':5}}",
+		"{'v':1,'name':'p','spec':{'staged':true,'selector':'all()','types':['egress'],'ingress':[],"
+		"'egress':[{'action':'deny'}]}}"},
+	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'staged':1}}",
 		"{'v':1,'name':'p','spec':{'selector':'all()','types':['egress'],'ingress':[],"
 		"'egress':[{'action':'deny'}]}}"},
 	{"{'v':2,'name':'p','spec':{'selector':'','types':['egress']}}", NULL},
@@ -595,6 +623,7 @@ int main(void)
 	tcase_add_test(tcase, test_nul_bytes_end_nothing_early);
 	tcase_add_test(tcase, test_lists_are_bounded);
 	tcase_add_test(tcase, test_a_selector_that_outgrows_the_limits_when_stored_is_refused);
+	tcase_add_test(tcase, test_staged_false_is_left_out);
 	tcase_add_test(tcase, test_orders_survive);
 	tcase_add_test(tcase, test_evaluation_order);
 	tcase_add_loop_test(tcase, test_a_refused_policy_still_closes, 0, COUNT(closures));

@@ -156,6 +156,7 @@ START_TEST(test_keys)
 	expect_text(store_hash_key("policies", KIND_POLICY), "bulkhead:v1:policies");
 	expect_text(store_hash_key("policies", KIND_ISOLATION), "bulkhead:v1:isolation");
 	expect_text(store_hash_key("policies", KIND_LABELS), "bulkhead:v1:labels");
+	expect_text(store_hash_key("policies", KIND_MODE), "bulkhead:v1:mode");
 	expect_text(store_status_key("n1"), "bulkhead:v1:status:n1");
 	expect_text(store_accept_key("policies"), "bulkhead:v1:accept:policies");
 }
@@ -192,6 +193,8 @@ START_TEST(test_event_round_trip)
 		{KIND_ISOLATION, (char[]){"*/net"}, (char[]){"strict"}},
 		{KIND_ISOLATION, (char[]){"n/quoted"}, (char[]){"\"text\""}},
 		{KIND_LABELS, (char[]){"*/\xc3\xa9"}, (char[]){"{}"}},
+		{KIND_MODE, (char[]){"*"}, (char[]){"audit"}},
+		{KIND_MODE, (char[]){"web-1"}, NULL},
 		/* a put must not arrive as a deletion, however odd its record */
 		{KIND_POLICY, (char[]){"number"}, (char[]){"104857"}},
 		{KIND_POLICY, (char[]){"null"}, (char[]){"null"}},
