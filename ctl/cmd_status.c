@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* status: each node's enforcerd and syncd, held against the store. */
+#include "common/mode.h"
 #include "common/xalloc.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
@@ -50,8 +51,37 @@ static long long read_heartbeat(struct redis_sync *redis, const char *node, stru
 	return parsed ? parsed->heartbeat : 0;
 }
 
+/* What the store says about all nodes. */
+struct store_says {
+	char *policies_head;
+	json_t *modes; /* field of the mode hash -> word */
+};
+
+static void store_says_clear(struct store_says *says)
+{
+	free(says->policies_head);
+	json_decref(says->modes);
+}
+
+static int read_store_says(struct redis_sync *redis, struct store_says *says, struct err *err)
+{
+	cleanup_free char *key = store_hash_key(STORE_POLICIES_STREAM, KIND_MODE);
+
+	says->modes = json_object();
+	says->policies_head = read_head(redis, STORE_POLICIES_STREAM, err);
+	return says->policies_head ? client_each(redis, key, take_field, says->modes, err) : -1;
+}
+
+static bool says_audit(const struct store_says *says, const char *node)
+{
+	const char *own = json_string_value(json_object_get(says->modes, node));
+	const char *any = json_string_value(json_object_get(says->modes, MODE_ANY_NODE));
+
+	return mode_of_store(own, any) == MODE_AUDIT;
+}
+
 static json_t *report_node(
-	struct redis_sync *redis, const char *node, const char *policies_head, struct err *err)
+	struct redis_sync *redis, const char *node, const struct store_says *says, struct err *err)
 {
 	cleanup_free char *stream = xasprintf("%s%s", STORE_NODE_STREAM, node);
 	cleanup_free char *key = store_status_key(node);
@@ -68,9 +98,10 @@ static json_t *report_node(
 		.node = node,
 		.status = status,
 		.syncd_heartbeat = heartbeat,
-		.policies_head = policies_head,
+		.policies_head = says->policies_head,
 		.endpoints_head = endpoints_head,
 		.now = (long long)time(NULL),
+		.panic = says_audit(says, node),
 	});
 }
 
@@ -152,21 +183,21 @@ static int cmp_names(const void *a, const void *b)
 /* Reports in the order of the names; new reference. */
 static json_t *build_reports(struct redis_sync *redis, json_t *nodes, struct err *err)
 {
-	cleanup_free char *head = read_head(redis, STORE_POLICIES_STREAM, err);
+	struct store_says says __attribute__((cleanup(store_says_clear))) = {0};
 	cleanup_free const char **names = xcalloc(json_object_size(nodes) + 1, sizeof(*names));
 	cleanup_json json_t *reports = json_array();
 	size_t count = 0;
 	const char *name;
 	json_t *unused;
 
-	if (!head)
+	if (read_store_says(redis, &says, err))
 		return NULL;
 	json_object_foreach (nodes, name, unused) {
 		names[count++] = name;
 	}
 	qsort(names, count, sizeof(*names), cmp_names);
 	for (size_t i = 0; i < count; i++) {
-		json_t *report = report_node(redis, names[i], head, err);
+		json_t *report = report_node(redis, names[i], &says, err);
 
 		if (!report)
 			return NULL;
@@ -190,6 +221,19 @@ static int print_reports(const json_t *reports, enum output_format format, struc
 	return 0;
 }
 
+/* On stderr as well: whoever reads only the first lines, or JSON, is told. */
+static void warn_panic(const json_t *reports)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < json_array_size(reports); i++)
+		count += json_is_true(json_object_get(json_array_get(reports, i), "panic"));
+	if (count)
+		client_warn("PANIC is on for %zu of %zu nodes: nothing is dropped there; "
+			    "\"bulkheadctl panic --end\" ends it",
+			count, json_array_size(reports));
+}
+
 static int exit_status(const json_t *reports)
 {
 	for (size_t i = 0; i < json_array_size(reports); i++)
@@ -207,6 +251,7 @@ int cmd_status(const struct options *options)
 
 	if (!reports || print_reports(reports, output_format_parse(options->output), &err))
 		return client_fail(&err);
+	warn_panic(reports);
 	if (json_array_size(reports))
 		return exit_status(reports);
 	err_set(&err, 0, "no node has reported to this store: nothing is enforced");

@@ -34,6 +34,7 @@ static void edit_one(struct edit *edit, const struct input_policy *policy, bool 
 	struct store_changes *changes)
 {
 	const struct verb *verb = edit->verb;
+	json_t *spec = json_object_get(policy->record, "spec");
 	bool refused = exists ? !verb->may_exist : !verb->may_be_missing;
 	bool skip = exists ? edit->options->skip_exists : edit->options->skip_not_exists;
 	cleanup_free char *record = NULL;
@@ -48,6 +49,8 @@ static void edit_one(struct edit *edit, const struct input_policy *policy, bool 
 			exists ? "already exists" : "does not exist", policy->name);
 		return;
 	}
+	if (verb->writes && edit->options->staged)
+		json_object_set_new(spec, "staged", json_true());
 	if (verb->writes)
 		record = json_dumps(policy->record, JSON_COMPACT | JSON_SORT_KEYS);
 	store_changes_add(changes, KIND_POLICY, policy->name, record);
@@ -100,7 +103,8 @@ static int write_input(
 	if (rc)
 		return client_fail(&err);
 	client_warn_created(&result);
-	printf("Successfully %s %zu 'policy' resource(s)\n", verb->done, edit.done);
+	printf("Successfully %s %zu 'policy' resource(s)%s\n", verb->done, edit.done,
+		options->staged ? ", staged" : "");
 	if (edit.skipped)
 		printf("Skipped %zu\n", edit.skipped);
 	if (verb->writes)

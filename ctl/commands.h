@@ -15,6 +15,7 @@ int cmd_match(const struct options *options);
 int cmd_status(const struct options *options);
 int cmd_network(const struct options *options);
 int cmd_label(const struct options *options);
+int cmd_panic(const struct options *options);
 int cmd_store(const struct options *options);
 int cmd_version(const struct options *options);
 int cmd_help(const struct options *options);

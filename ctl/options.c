@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { GROUP_COUNT = 7, GROUP_SIZE = 7, OPTIONS_MAX = GROUP_COUNT * GROUP_SIZE, TIMEOUT_MAX = 600 };
+enum { GROUP_COUNT = 9, GROUP_SIZE = 7, OPTIONS_MAX = GROUP_COUNT * GROUP_SIZE, TIMEOUT_MAX = 600 };
 enum { GET_HELP = 1000, /* beyond characters and table places */ GET_VERSION };
 
 #define PROGRAM "bulkheadctl"
@@ -56,6 +56,11 @@ static void fill_tables(struct options *o, struct tables *tables)
 			&o->skip_exists, 0, 0, false, NULL}},
 		{{"skip-not-exists", NULL, NULL, NULL, "do not mind what does not exist",
 			CONFIG_FLAG, &o->skip_not_exists, 0, 0, false, NULL}},
+		{{"staged", NULL, NULL, NULL,
+			"store them staged: what they would drop is reported, not dropped",
+			CONFIG_FLAG, &o->staged, 0, 0, false, NULL}},
+		{{"end", NULL, NULL, NULL, "enforce again", CONFIG_FLAG, &o->end, 0, 0, false,
+			NULL}},
 	}};
 
 	*tables = t;

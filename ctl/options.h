@@ -17,7 +17,9 @@ enum option_group {
 	OPTIONS_LABEL = 1 << 3,
 	OPTIONS_NODE = 1 << 4,
 	OPTIONS_SKIP_EXISTS = 1 << 5,
-	OPTIONS_SKIP_NOT_EXISTS = 1 << 6
+	OPTIONS_SKIP_NOT_EXISTS = 1 << 6,
+	OPTIONS_STAGED = 1 << 7,
+	OPTIONS_END = 1 << 8
 };
 
 struct options {
@@ -25,7 +27,7 @@ struct options {
 	long timeout; /* seconds; bounds every conversation with Redis */
 	struct config_list files, labels;
 	char *output, *node;
-	bool skip_exists, skip_not_exists;
+	bool skip_exists, skip_not_exists, staged, end;
 	char **operands; /* after the verb; the strings are argv's */
 	size_t operand_count;
 };

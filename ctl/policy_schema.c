@@ -53,6 +53,18 @@ static json_t *read_only_false(struct walk *walk, const struct doc_node *node, c
 		"%s applies to host endpoints only: leave it out, or say false", (const char *)arg);
 }
 
+static json_t *read_bool(
+	struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
+{
+	if (node->kind == DOC_SCALAR && !node->quoted && !strcasecmp(node->text, "true"))
+		return json_true();
+	if (node->kind == DOC_SCALAR && !node->quoted && !strcasecmp(node->text, "false"))
+		return json_false();
+	return walk_refuse(walk, node, "true or false is wanted here, not %s%s%s",
+		node->text ? "\"" : "", node->text ? node->text : doc_kind_name(node),
+		node->text ? "\"" : "");
+}
+
 static const struct schema_list types_list = {"types", read_direction, NULL, 16};
 
 static const struct schema_field metadata_fields[] = {
@@ -65,6 +77,7 @@ static const struct schema metadata_schema = {"metadata", metadata_fields, NULL}
 
 static const struct schema_field spec_fields[] = {
 	{"order", "order", schema_number, NULL, false},
+	{"staged", "staged", read_bool, NULL, false},
 	{"selector", "selector", policy_selector, NULL, false},
 	{"ingress", "ingress", policy_rules, NULL, false},
 	{"egress", "egress", policy_rules, NULL, false},
@@ -129,6 +142,8 @@ static json_t *build_record(json_t *object)
 	default_rules(spec, "egress");
 	if (!json_array_size(json_object_get(spec, "types")))
 		default_types(spec);
+	if (json_is_false(json_object_get(spec, "staged")))
+		json_object_del(spec, "staged");
 	if (!json_object_get(spec, "selector"))
 		json_object_set_new(spec, "selector", json_string(""));
 	record = json_pack(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/report.h"
 
+#include "common/mode.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "ctl/output.h"
@@ -37,6 +38,19 @@ static long long age_of(long long now, long long then)
 	return now > then ? now - then : 0;
 }
 
+/* NULL where it is not told. */
+static const char *reported_mode(const json_t *status)
+{
+	enum mode mode;
+
+	return mode_parse(field(status, "mode"), &mode) ? mode_name(mode) : NULL;
+}
+
+static bool is_mode(const json_t *object, enum mode mode)
+{
+	return !strcmp(field(object, "mode"), mode_name(mode));
+}
+
 static void add_enforcerd_reasons(const struct report_source *s, json_t *reasons)
 {
 	long long age = age_of(s->now, strtoll(field(s->status, "heartbeat_unix"), NULL, 10));
@@ -55,6 +69,8 @@ static void add_enforcerd_reasons(const struct report_source *s, json_t *reasons
 		add_reason(reasons, "the policies in force are not the store's");
 	if (strcmp(field(s->status, "endpoints_head"), s->endpoints_head) != 0)
 		add_reason(reasons, "the endpoints in force are not the store's");
+	if (s->panic && is_mode(s->status, MODE_ENFORCE))
+		add_reason(reasons, "panic is on, and enforcerd says that it still drops");
 }
 
 static void add_syncd_reasons(const struct report_source *s, json_t *reasons)
@@ -93,7 +109,8 @@ json_t *report_build(const struct report_source *s)
 	if (s->syncd_heartbeat)
 		json_object_set_new(
 			syncd, "heartbeatAge", json_integer(age_of(s->now, s->syncd_heartbeat)));
-	return json_pack("{s:s, s:b, s:o, s:b, s:b, s:o, s:o}", "node", s->node, "inForce",
+	return json_pack("{s:s, s:s?, s:b, s:b, s:o, s:b, s:b, s:o, s:o}", "node", s->node, "mode",
+		reported_mode(s->status), "panic", s->panic, "inForce",
 		json_array_size(reasons) == 0, "reasons", reasons, "policiesCurrent",
 		!strcmp(field(s->status, "policies_head"), s->policies_head), "endpointsCurrent",
 		!strcmp(field(s->status, "endpoints_head"), s->endpoints_head), "syncd", syncd,
@@ -161,9 +178,9 @@ static void print_bridges(FILE *out, json_t *bridges)
 /* Those with a line of their own below; every other field is printed under its name, known to this version or not. */
 static bool is_special(const char *name)
 {
-	static const char *const special[] = {"policies_head", "endpoints_head", "heartbeat_unix",
-		"last_commit_unix", "last_error", "problems", "not_enforced", "bridges",
-		"in_force"};
+	static const char *const special[] = {"mode", "policies_head", "endpoints_head",
+		"heartbeat_unix", "last_commit_unix", "last_error", "problems", "not_enforced",
+		"bridges", "in_force"};
 
 	for (size_t i = 0; i < sizeof(special) / sizeof(*special); i++)
 		if (!strcmp(special[i], name))
@@ -209,14 +226,37 @@ static void print_enforcerd(const json_t *report, long long now, FILE *out)
 	print_list(out, "NOT ENFORCED", json_object_get(status, "not_enforced"));
 }
 
+/* "" where policies are enforced: what is not so must not be read over. */
+static const char *mode_headline(const json_t *report)
+{
+	if (json_is_true(json_object_get(report, "panic")))
+		return ", PANIC: NOTHING IS DROPPED";
+	return is_mode(report, MODE_AUDIT) ? ", AUDIT MODE: NOTHING IS DROPPED" : "";
+}
+
+static void print_mode(FILE *out, const json_t *report)
+{
+	bool panic = json_is_true(json_object_get(report, "panic"));
+	struct strbuf text cleanup_strbuf = {0};
+
+	strbuf_add(&text, *field(report, "mode") ? field(report, "mode") : "unknown");
+	if (panic)
+		strbuf_add(&text, " (panic; \"bulkheadctl panic --end\" ends it)");
+	else if (is_mode(report, MODE_AUDIT))
+		strbuf_add(&text, " (its own --mode)");
+	print_line(out, "mode", text.text);
+}
+
 void report_print(const json_t *report, long long now, FILE *out)
 {
 	cleanup_free char *node = printable(field(report, "node"));
 	const json_t *age = json_object_get(json_object_get(report, "syncd"), "heartbeatAge");
 	cleanup_free char *spoke = xasprintf("%lld s ago", (long long)json_integer_value(age));
 
-	fprintf(out, "%s: %s\n", node, report_in_force(report) ? "in force" : "NOT IN FORCE");
+	fprintf(out, "%s: %s%s\n", node, report_in_force(report) ? "in force" : "NOT IN FORCE",
+		mode_headline(report));
 	print_list(out, "because", json_object_get(report, "reasons"));
+	print_mode(out, report);
 	if (json_object_size(json_object_get(report, "enforcerd")))
 		print_enforcerd(report, now, out);
 	print_line(out, "syncd spoke", age ? spoke : "never");

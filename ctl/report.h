@@ -20,10 +20,11 @@ struct report_source {
 	long long syncd_heartbeat; /* unix seconds, or 0: syncd has never written */
 	const char *policies_head, *endpoints_head; /* the store's, "" where the stream is absent */
 	long long now;                              /* unix seconds */
+	bool panic;                                 /* the store says audit to this node */
 };
 
 /*
- * {"node", "inForce": bool, "reasons": [text], "policiesCurrent": bool, "endpointsCurrent": bool, "syncd": {"heartbeatAge"},
+ * {"node", "mode": "enforce"|"audit"|null, "panic": bool, "inForce": bool, "reasons": [text], "policiesCurrent": bool, "endpointsCurrent": bool, "syncd": {"heartbeatAge"},
  * "enforcerd": the hash, with JSON fields decoded}. New reference.
  */
 json_t *report_build(const struct report_source *source);

@@ -10,7 +10,7 @@ static const char *const *headings(enum view_kind kind, bool wide)
 {
 	static const char *const policies[] = {"NAME", "ORDER", "SELECTOR", "TYPES", NULL};
 	static const char *const policies_wide[] = {"NAME", "ORDER", "SELECTOR", "TYPES", "INGRESS",
-		"EGRESS", "SELECTS", "NOT ISOLATED", NULL};
+		"EGRESS", "SELECTS", "NOT ISOLATED", "STAGED", NULL};
 	static const char *const endpoints[] = {
 		"NODE", "CONTAINER", "NETWORK", "IPV4", "IPV6", "STATE", "LABELS", NULL};
 	static const char *const endpoints_wide[] = {"NODE", "CONTAINER", "NETWORK", "IPV4", "IPV6",
@@ -220,7 +220,7 @@ static void add_policy_row(struct view *view, const json_t *record, const struct
 		both                           ? "ingress,egress"
 		: policy->governs[DIR_INGRESS] ? "ingress"
 					       : "egress",
-		ingress, egress, selected, loose);
+		ingress, egress, selected, loose, policy->staged ? "yes" : "no");
 }
 
 void view_policy(struct view *view, const json_t *record, const struct policy *policy,

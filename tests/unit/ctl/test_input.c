@@ -105,6 +105,17 @@ START_TEST(accepts_every_field)
 }
 END_TEST
 
+START_TEST(staged_is_stored_only_where_true)
+{
+	expect_record(HEAD "  selector: has(a)\n  staged: True\n",
+		"{\"v\":1,\"name\":\"p\",\"spec\":{\"staged\":true,\"selector\":\"has(a)\","
+		"\"types\":[\"ingress\"],\"ingress\":[],\"egress\":[]}}");
+	expect_record(HEAD "  selector: has(a)\n  staged: false\n",
+		"{\"v\":1,\"name\":\"p\",\"spec\":{\"selector\":\"has(a)\","
+		"\"types\":[\"ingress\"],\"ingress\":[],\"egress\":[]}}");
+}
+END_TEST
+
 START_TEST(accepts_json_and_other_spellings)
 {
 	expect_record(
@@ -262,6 +273,9 @@ static const struct {
 	{HEAD "  types: [Ingress]\n", "f:5:11: types: \"Ingress\" is not ingress or egress"},
 	{HEAD "  types: [ingress, ingress]\n", "f:5:10: types: ingress is there twice"},
 	{HEAD "  types: ingress\n", "f:5:10: types must be a list, not text"},
+	{HEAD "  staged: yes\n", "f:5:11: true or false is wanted here, not \"yes\""},
+	{HEAD "  staged: 'true'\n", "f:5:11: true or false is wanted here"},
+	{HEAD "  staged: [true]\n", "f:5:11: true or false is wanted here, not a list"},
 	{HEAD "  doNotTrack: true\n", "f:5:15: doNotTrack applies to host endpoints only"},
 	{HEAD "  preDNAT: true\n", "f:5:12: preDNAT applies to host endpoints only"},
 	{HEAD "  ingress: {action: allow}\n", "f:5:12: rules must be a list, not a mapping"},
@@ -386,6 +400,7 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, accepts_every_field);
+	tcase_add_test(t, staged_is_stored_only_where_true);
 	tcase_add_test(t, accepts_json_and_other_spellings);
 	tcase_add_test(t, net_is_read_back_as_nets);
 	tcase_add_test(t, empty_rule_parts_do_not_constrain);

@@ -88,6 +88,48 @@ START_TEST(a_clock_that_is_ahead_is_not_silence)
 }
 END_TEST
 
+/* What the node says, whether the store says audit to it, and what becomes of both. */
+static const struct {
+	const char *mode; /* NULL: not told */
+	bool panic;
+	const char *headline, *line, *reason;
+} modes[] = {
+	{"enforce", false, "n: in force\n", "mode               enforce\n", NULL},
+	{"audit", false, "n: in force, AUDIT MODE: NOTHING IS DROPPED\n",
+		"mode               audit (its own --mode)\n", NULL},
+	{"audit", true, "n: in force, PANIC: NOTHING IS DROPPED\n",
+		"mode               audit (panic; \"bulkheadctl panic --end\" ends it)\n", NULL},
+	{"enforce", true, "n: NOT IN FORCE, PANIC: NOTHING IS DROPPED\n",
+		"mode               enforce (panic;",
+		"panic is on, and enforcerd says that it still drops"},
+	{NULL, false, "n: in force\n", "mode               unknown\n", NULL},
+	{"\033", false, "n: in force\n", "mode               unknown\n", NULL},
+};
+
+START_TEST(tells_the_mode)
+{
+	cleanup_json json_t *status = good_status();
+	struct report_source source = source_of(status);
+	cleanup_json json_t *report = NULL;
+	cleanup_free char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (modes[_i].mode)
+		json_object_set_new(status, "mode", json_string(modes[_i].mode));
+	source.panic = modes[_i].panic;
+	report = report_build(&source);
+	ck_assert_int_eq(report_in_force(report), !modes[_i].reason);
+	ck_assert_int_eq(json_is_true(json_object_get(report, "panic")), modes[_i].panic);
+	report_print(report, NOW, out);
+	fclose(out);
+	ck_assert_msg(!strncmp(text, modes[_i].headline, strlen(modes[_i].headline)), "%s", text);
+	ck_assert_msg(strstr(text, modes[_i].line) != NULL, "%s", text);
+	if (modes[_i].reason)
+		expect_reason(&source, modes[_i].reason);
+}
+END_TEST
+
 START_TEST(prints_what_is_there)
 {
 	static const char *const lines[] = {"n: in force\n", "P (the store's)\n", "5 s ago\n",
@@ -118,6 +160,7 @@ int main(void)
 	tcase_add_test(t, in_force_when_nothing_speaks_against_it);
 	tcase_add_test(t, each_reason_is_enough);
 	tcase_add_test(t, a_clock_that_is_ahead_is_not_silence);
+	tcase_add_loop_test(t, tells_the_mode, 0, (int)(sizeof(modes) / sizeof(*modes)));
 	tcase_add_test(t, prints_what_is_there);
 	suite_add_tcase(s, t);
 	srunner_run_all(runner, CK_NORMAL);
