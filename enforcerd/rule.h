@@ -20,7 +20,7 @@
  * The kernel allows longer names; ours are bounded so that a rule stays small: sets are counted in thousands. It refuses
  * a rule, and with it the whole batch, beyond 128 expressions; a match takes two to five.
  */
-enum { RULE_MATCHES_MAX = 28, NFT_NAME_MAX = 40, RULE_COMMENT_MAX = 120, LOG_PREFIX_MAX = 64 };
+enum { RULE_MATCHES_MAX = 28, NFT_NAME_MAX = 40, RULE_COMMENT_MAX = 120, LOG_PREFIX_MAX = 128 };
 
 /* Whose address or port. Of the flow: SRC is the original source; DST is the reply's source, i.e. the target after
  * DNAT. */
@@ -44,7 +44,24 @@ enum match_kind {
 	MATCH_OIF_SET,
 	MATCH_OIF,         /* set: the interface's name itself */
 	MATCH_ICMPV6_TYPE, /* first..last */
-	MATCH_TCP_NOT_SYN  /* TCP whose flags among FIN, SYN, RST, ACK are not exactly SYN */
+	MATCH_TCP_NOT_SYN, /* TCP whose flags among FIN, SYN, RST, ACK are not exactly SYN */
+	MATCH_CT_MARK,     /* value under mask */
+	MATCH_IIF,         /* set: the interface's name itself */
+	MATCH_L4PROTO,     /* value: IP protocol, behind IPv6 extension headers */
+	MATCH_HDR_PORT,    /* side, first, last: of the packet; after MATCH_L4PROTO */
+	MATCH_ETHER_TYPE, /* value, as on the wire: a VLAN tag's own type where there is one (link header, bridge only) */
+	MATCH_ETHER_MULTICAST, /* destination MAC is a group address, broadcast included (bridge only) */
+	MATCH_FIELD_SET,       /* field, set of its type */
+	MATCH_PORT_SET /* interface . field, set; side SRC: the in-interface, DST: the out-interface */
+};
+
+/* What MATCH_FIELD_SET and MATCH_PORT_SET look up, besides the interface. */
+enum header_field {
+	FIELD_IP,          /* address of side and family */
+	FIELD_ETHER_SADDR, /* source MAC of the frame */
+	FIELD_ARP_SHA,     /* ARP: sender's MAC */
+	FIELD_ARP_SPA,     /* ARP: sender's IPv4 address */
+	FIELD_ND_TARGET    /* ICMPv6 neighbour solicitation and advertisement: target address */
 };
 
 enum { ICMP_ANY_CODE = 0xffff };
@@ -56,7 +73,8 @@ struct match {
 	bool negate;
 	enum flow_side side;
 	uint8_t family; /* 4 or 6 */
-	uint32_t value;
+	enum header_field field;
+	uint32_t value, mask;
 	uint16_t first, last;
 	struct cidr cidr;
 	char set[NFT_NAME_MAX];
@@ -71,13 +89,18 @@ enum verdict_kind {
 	VERDICT_GOTO,   /* to target */
 	VERDICT_MAP_CT, /* look the flow's address of side/family up in map target */
 	VERDICT_MAP_IIF,
-	VERDICT_MAP_OIF
+	VERDICT_MAP_OIF,
+	VERDICT_MAP_IBR, /* by the bridge that the frame came in by, and goes out by (bridge only) */
+	VERDICT_MAP_OBR
 };
 
 struct rule {
 	struct match *matches; /* owned */
 	size_t match_count, match_cap;
-	bool log;                   /* rate limited nflog before counter and verdict */
+	bool log;          /* rate limited nflog before counter and verdict */
+	bool log_original; /* only packets of the flow's original direction are logged */
+	uint32_t mark,
+		mark_mask; /* ct mark = (ct mark & ~mark_mask) | mark; nothing where the mask is 0 */
 	char counter[NFT_NAME_MAX]; /* named counter object, or "" */
 	enum verdict_kind verdict;
 	enum flow_side map_side;

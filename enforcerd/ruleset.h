@@ -19,17 +19,30 @@ enum set_type {
 	SET_CIDR6,
 	SET_PORT, /* inet_service, hash */
 	SET_IFNAME,
-	MAP_IPV4, /* address : jump chain */
+	SET_MAC,       /* ether_addr */
+	SET_PORT_IPV4, /* interface name . address */
+	SET_PORT_IPV6,
+	SET_PORT_MAC, /* interface name . ether_addr */
+	MAP_IPV4,     /* address : jump chain */
 	MAP_IPV6,
 	MAP_IFNAME /* interface name : jump chain */
 };
 
-/* Key of an element: an address, a range (CIDR types: first..last inclusive), a port or an interface name. */
+/* Key of an element, in the members that its type names: an address, a range (CIDR types: first..last inclusive), a port, an
+ * interface name, a MAC, or an interface name with one of these. */
 struct elem_key {
 	struct ip ip, last;
 	uint16_t port;
+	uint8_t mac[6];
 	char ifname[16];
 };
+
+/*
+ * Our two tables have one name and are written together: inet for what is routed, bridge for what goes from port to port. An
+ * object is in one of them or, with the same content, in both. Names are unique over both; base chains of the bridge table are
+ * called "bridge:<name in the table>", since both have a forward chain.
+ */
+enum ruleset_tables { IN_INET = 1, IN_BRIDGE = 2, IN_BOTH = 3 };
 
 enum object_kind { OBJECT_COUNTER, OBJECT_SET, OBJECT_CHAIN };
 
@@ -41,12 +54,24 @@ struct rs_elem;
 struct ruleset *ruleset_new(void);
 void ruleset_free(struct ruleset *rs);
 
-/* Declares; doing so again with the same type only updates nothing. comment: "role == \"database\"", shown by nft. */
+/*
+ * Where policy objects go: those that are declared without naming tables. IN_INET where the kernel cannot judge bridged flows
+ * in the bridge table, else IN_BOTH. To be said before anything is declared.
+ */
+void ruleset_policy_tables(struct ruleset *rs, enum ruleset_tables tables);
+
+/* Declares, in the policy tables; doing so again with the same type updates nothing. comment: "role == \"database\"", shown by nft. */
 void ruleset_set(struct ruleset *rs, const char *name, enum set_type type, const char *comment);
 void ruleset_counter(struct ruleset *rs, const char *name);
 /* Replaces the chain's rules; takes over rules->items and leaves *rules empty. Equal content is no change. */
 void ruleset_chain(
 	struct ruleset *rs, const char *name, const char *comment, struct rule_list *rules);
+/* The same, in these tables: an object stays where it was declared first. */
+void ruleset_set_in(struct ruleset *rs, enum ruleset_tables tables, const char *name,
+	enum set_type type, const char *comment);
+void ruleset_counter_in(struct ruleset *rs, enum ruleset_tables tables, const char *name);
+void ruleset_chain_in(struct ruleset *rs, enum ruleset_tables tables, const char *name,
+	const char *comment, struct rule_list *rules);
 /* Forward references are fine within one batch: order is the writer's business. */
 void ruleset_set_drop(struct ruleset *rs, const char *name);
 void ruleset_counter_drop(struct ruleset *rs, const char *name);
@@ -62,6 +87,12 @@ size_t ruleset_set_size(const struct ruleset *rs, const char *name); /* wanted e
 bool ruleset_chain_exists(const struct ruleset *rs, const char *name);
 
 bool ruleset_dirty(const struct ruleset *rs);
+/*
+ * Whether what is pending may forbid a flow that was allowed: then flows must be judged anew (a generation bump). True unless
+ * it is provably more permissive: an element comes into a set that only allows by it or leaves one that only denies by it, a
+ * chain gains allow rules or loses denials, objects come that nothing leads to yet. For a ruleset that was forgotten: true.
+ */
+bool ruleset_revokes(const struct ruleset *rs);
 /* The pending difference is in the kernel. */
 void ruleset_committed(struct ruleset *rs);
 /* The kernel's content is not known (start, foreign change): everything wanted becomes pending. */
@@ -74,17 +105,18 @@ void ruleset_forget(struct ruleset *rs);
 enum diff { DIFF_NONE, DIFF_ADD, DIFF_REMOVE, DIFF_REPLACE };
 
 struct ruleset_visitor {
-	void (*counter)(const char *name, enum diff diff, void *arg);
+	void (*counter)(enum ruleset_tables tables, const char *name, enum diff diff, void *arg);
 	/* NONE: only elements changed. */
-	void (*set)(const char *name, enum set_type type, const char *comment, enum diff diff,
-		void *arg);
+	void (*set)(enum ruleset_tables tables, const char *name, enum set_type type,
+		const char *comment, enum diff diff, void *arg);
 	/* REPLACE: value or comment differs (delete the old, add the new). Follows its set's call. For a removed set no
 	 * elements are visited. */
-	void (*elem)(const char *set, enum set_type type, const struct elem_key *key,
-		const char *chain, const char *comment, enum diff diff, void *arg);
+	void (*elem)(enum ruleset_tables tables, const char *set, enum set_type type,
+		const struct elem_key *key, const char *chain, const char *comment, enum diff diff,
+		void *arg);
 	/* ADD, REMOVE, or REPLACE (flush its rules, add these). rules is empty for REMOVE. */
-	void (*chain)(const char *name, const char *comment, const struct rule_list *rules,
-		enum diff diff, void *arg);
+	void (*chain)(enum ruleset_tables tables, const char *name, const char *comment,
+		const struct rule_list *rules, enum diff diff, void *arg);
 };
 
 /* Visits only what is pending; NULL members are skipped. */

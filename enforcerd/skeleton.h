@@ -7,6 +7,7 @@
 #define BULKHEAD_SKELETON_H
 
 #include "common/isolation.h"
+#include "enforcerd/mark.h"
 #include "enforcerd/ruleset.h"
 
 #define CHAIN_FORWARD "forward" /* base chain, hook forward, priority filter - 1 */
@@ -24,9 +25,40 @@
 	"strict_out" /* bridge : jump chain that drops unknown destinations of its subnets */
 #define SET_MIDSTREAM "midstream" /* bridges that became visible to conntrack less than 60 s ago */
 
+/* Chains of the two tables that flows are marked by; see skeleton_generation(). */
+#define CHAIN_LIVE   "live"   /* accepts what was judged in this generation */
+#define CHAIN_JUDGED "judged" /* marks what came through the policies */
+#define CHAIN_DENIED "denied" /* what every denial ends in: drop, or in audit mode nothing */
+/* Sets of the bridge table's port guard, and of the inet table's prerouting. */
+#define SET_AT4            "at4" /* port . address: who has which address where */
+#define SET_AT6            "at6"
+#define SET_OWNED4         "owned4" /* addresses in at4 */
+#define SET_OWNED6         "owned6"
+#define SET_PORT_MACS      "port_macs"      /* port . MAC */
+#define SET_OWNED_MACS     "owned_macs"     /* MACs in port_macs */
+#define SET_ISOLATED_PORTS "isolated_ports" /* ports of isolated endpoints */
+#define SET_ENDPOINT_PORTS "endpoint_ports" /* ports of all endpoints */
+#define SET_HOME4          "home4"          /* bridge . address (inet) */
+#define SET_HOME6          "home6"
+#define SET_GATEWAYS4      "gateways4" /* the bridges' own addresses (bridge) */
+#define SET_GATEWAYS6      "gateways6"
+
 enum host_action { HOST_RETURN, HOST_DROP };
 
+struct skeleton_config {
+	enum host_action host_action;
+	bool anti_spoof;     /* MAC, ARP and ND checks */
+	bool bridge_tracked; /* the bridge table judges flows (nf_conntrack_bridge) */
+	struct mark_layout marks;
+};
+
 /* Adds all of it to the ruleset. */
-void skeleton_build(struct ruleset *rs, enum host_action host_action);
+void skeleton_build(struct ruleset *rs, const struct skeleton_config *config);
+/* Flows marked with this generation pass unjudged, those that come through the policies are marked with it. 0: every packet is
+ * judged, none marked. Never counts as a revocation by itself. */
+void skeleton_generation(
+	struct ruleset *rs, const struct skeleton_config *config, uint32_t generation);
+/* enforce or audit: what CHAIN_DENIED does. */
+void skeleton_audit(struct ruleset *rs, bool audit);
 
 #endif
