@@ -8,6 +8,7 @@
 #include "enforcerd/kernel_plan.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <time.h>
 
@@ -26,16 +27,20 @@ struct kernel *kernel_open(const struct kernel_options *options, struct err *err
 	CLEANUP(kernel) struct kernel *kernel = xcalloc(1, sizeof(*kernel));
 
 	kernel->table = xstrdup(options->table);
-	kernel->table_flags = TABLE_OWNED | TABLE_PERSIST;
+	for (int i = 0; i < PLAN_TABLES; i++)
+		kernel->tables[i] =
+			(struct own_table){.id = {kernel->table, i ? NFPROTO_BRIDGE : NFPROTO_INET},
+				.flags = TABLE_OWNED | TABLE_PERSIST};
 	kernel->nflog_group = options->nflog_group;
 	kernel->netlink = netlink_open(NETLINK_NETFILTER, err);
 	if (!kernel->netlink)
 		return NULL;
 	kernel->watch = kernel_watch_new(kernel->table, netlink_portid(kernel->netlink), err);
 	if (!kernel->watch) {
-		err_wrap(err, "watch table inet %s", kernel->table);
+		err_wrap(err, "watch table %s", kernel->table);
 		return NULL;
 	}
+	kernel->bridge_tracked = kernel_probe_bridge(kernel);
 	return steal_ptr(kernel);
 }
 
@@ -45,8 +50,21 @@ void kernel_close(struct kernel *kernel)
 		return;
 	netlink_close(kernel->netlink);
 	kernel_watch_free(kernel->watch);
+	free(kernel->culprit);
 	free(kernel->table);
 	free(kernel);
+}
+
+bool kernel_bridge_tracked(const struct kernel *kernel)
+{
+	return kernel->bridge_tracked;
+}
+
+unsigned long long kernel_repairs(const struct kernel *kernel, const char **who)
+{
+	if (who)
+		*who = kernel->culprit;
+	return kernel->repairs;
 }
 
 int kernel_events_fd(const struct kernel *kernel)
@@ -75,9 +93,12 @@ static bool touched(struct kernel *kernel)
 	if (!kernel_watch_touched(kernel->watch, &who))
 		return false;
 	/* before the first commit, and while it is unknown, everything is read from the kernel anyway */
-	if (kernel->known)
-		log_warn("kernel", "table inet %s was changed by %s: writing it anew",
-			kernel->table, who);
+	if (!kernel->known)
+		return true;
+	log_warn("kernel", "table %s was changed by %s: writing it anew", kernel->table, who);
+	kernel->repairs++;
+	free(kernel->culprit);
+	kernel->culprit = xstrdup(who);
 	return true;
 }
 
@@ -94,23 +115,39 @@ static bool refuses_ownership(const struct batch_result *result, int code)
 	       (code == EOPNOTSUPP || code == EINVAL);
 }
 
+static struct own_table *table_of(struct kernel *kernel, uint8_t family)
+{
+	return &kernel->tables[family == NFPROTO_BRIDGE];
+}
+
 static enum step judge_failure(
 	struct kernel *kernel, const struct batch_result *result, struct err *err)
 {
-	if (kernel->table_flags && refuses_ownership(result, err->code)) {
-		log_debug("kernel", "table inet %s is not owned: %s", kernel->table, err->text);
-		kernel->table_flags = 0;
+	struct own_table *table = table_of(kernel, result->family);
+
+	if (table->flags && refuses_ownership(result, err->code)) {
+		log_debug("kernel", "table %s is not owned: %s", kernel->table, err->text);
+		table->flags = 0;
 		return STEP_AGAIN;
 	}
 	if (kernel->known && means_unknown(result, err->code)) {
-		log_warn("kernel", "%s: table inet %s is not as it was left: writing it anew",
-			err->text, kernel->table);
+		log_warn("kernel", "%s: table %s is not as it was left: writing it anew", err->text,
+			kernel->table);
 		return STEP_AGAIN;
 	}
 	if (err->code == EPERM && result->type == NFT_MSG_NEWTABLE)
-		err_wrap(err, "table inet %s is held by another running bulkhead-enforcerd",
+		err_wrap(err, "table %s is held by another running bulkhead-enforcerd",
 			kernel->table);
 	return STEP_FAILED;
+}
+
+/* Nobody else can change what we have written. */
+static bool owns_all(const struct kernel *kernel)
+{
+	for (int i = 0; i < PLAN_TABLES; i++)
+		if (kernel->tables[i].there && !kernel->tables[i].flags)
+			return false;
+	return kernel->known;
 }
 
 /*
@@ -120,15 +157,16 @@ static enum step judge_failure(
 static enum step send_batch(
 	struct kernel *kernel, struct batch *batch, uint32_t *generation, struct err *err)
 {
+	bool owned = owns_all(kernel);
+
 	for (int tries = 0; tries < STALE_TRIES; tries++) {
+		bool hurried = tries >= STALE_PATIENCE;
 		struct batch_result result;
 
-		bool hurried = tries >= STALE_PATIENCE;
-
-		if (hurried && !kernel->owned)
+		if (hurried && !owned)
 			usleep((unsigned)((tries - STALE_PATIENCE) * STALE_PAUSE_US));
-		if (batch_send(batch, kernel->netlink, hurried && kernel->owned ? 0 : *generation,
-			    &result, err) == 0)
+		if (batch_send(batch, kernel->netlink, hurried && owned ? 0 : *generation, &result,
+			    err) == 0)
 			return STEP_DONE;
 		if (result.outcome == BATCH_UNKNOWN)
 			kernel->known = false;
@@ -139,7 +177,7 @@ static enum step send_batch(
 		if (touched(kernel))
 			return STEP_AGAIN;
 	}
-	err_set(err, ERESTART, "commit to table inet %s: other programs keep changing nf_tables",
+	err_set(err, ERESTART, "commit to table %s: other programs keep changing nf_tables",
 		kernel->table);
 	return STEP_FAILED;
 }
@@ -171,6 +209,24 @@ static enum step send_both(struct kernel *kernel, const struct plan_batches *bat
 	return step;
 }
 
+/* read: what is in them, from the kernel. The inventories are the caller's, also on failure. */
+static int describe_tables(
+	struct kernel *kernel, bool read, struct plan_input *input, struct err *err)
+{
+	for (int i = 0; i < PLAN_TABLES; i++) {
+		const struct own_table *own = &kernel->tables[i];
+		struct plan_table *table = &input->tables[i];
+
+		*table = (struct plan_table){
+			.table = own->id, .flags = own->flags, .there = own->there};
+		if (read)
+			table->inventory = inventory_read(kernel->netlink, &own->id, err);
+		if (read && !table->inventory)
+			return -1;
+	}
+	return 0;
+}
+
 /*
  * The generation is read before anything else: whatever somebody changes from then on makes the batch stale, and whatever
  * was changed before is among the watch's news or in the inventory.
@@ -178,27 +234,26 @@ static enum step send_both(struct kernel *kernel, const struct plan_batches *bat
 static enum step attempt(
 	struct kernel *kernel, struct ruleset *rs, struct kernel_commit *commit, struct err *err)
 {
-	CLEANUP(inventory) struct inventory *inventory = NULL;
 	struct plan_batches batches = {0};
-	struct plan_input input = {.table = kernel->table,
-		.table_flags = kernel->table_flags,
-		.nflog_group = kernel->nflog_group,
-		.ruleset = rs};
+	struct plan_input input = {.nflog_group = kernel->nflog_group, .ruleset = rs};
+	enum step step = STEP_FAILED;
 	uint32_t generation = 0;
-	enum step step;
+	bool lost;
 
 	if (dump_generation(kernel->netlink, &generation, err) < 0)
 		return STEP_FAILED;
-	if (touched(kernel) || !kernel->known) {
+	lost = touched(kernel) || !kernel->known;
+	if (lost)
 		kernel_lost(kernel, rs);
-		inventory = inventory_read(kernel->netlink, kernel->table, err);
-		if (!inventory)
-			return STEP_FAILED;
+	if (describe_tables(kernel, lost, &input, err) == 0) {
+		plan_batches(&input, &batches);
+		step = send_both(kernel, &batches, generation, commit, err);
+		for (int i = 0; i < PLAN_TABLES && step == STEP_DONE; i++)
+			kernel->tables[i].there = batches.there[i];
+		plan_batches_clear(&batches);
 	}
-	input.inventory = inventory;
-	plan_batches(&input, &batches);
-	step = send_both(kernel, &batches, generation, commit, err);
-	plan_batches_clear(&batches);
+	for (int i = 0; i < PLAN_TABLES; i++)
+		inventory_free(input.tables[i].inventory);
 	return step;
 }
 
@@ -217,7 +272,6 @@ static void finish_commit(
 
 	commit->seconds = now_seconds() - begin;
 	kernel->known = true;
-	kernel->owned = kernel->table_flags != 0;
 	ruleset_committed(rs);
 	/* the commit stands whether or not its number can be read */
 	if (dump_generation(kernel->netlink, &commit->generation, &err) < 0)
@@ -253,7 +307,7 @@ int kernel_commit(
 	return -1;
 }
 
-int kernel_delete_table(struct kernel *kernel, const char *table, struct err *err)
+int kernel_delete_table(struct kernel *kernel, const struct nft_table *table, struct err *err)
 {
 	CLEANUP(batch) struct batch *batch = batch_new();
 	struct batch_result result;
@@ -281,6 +335,14 @@ int kernel_delete_table(struct kernel *kernel, const char *table, struct err *er
 
 int kernel_clear(struct kernel *kernel, struct err *err)
 {
-	kernel->known = kernel->owned = false;
-	return kernel_delete_table(kernel, kernel->table, err);
+	int rc = 0;
+
+	kernel->known = false;
+	for (int i = 0; i < PLAN_TABLES; i++) {
+		kernel->tables[i].there = false;
+		/* the second is tried even so; the first error is the one that is told */
+		if (kernel_delete_table(kernel, &kernel->tables[i].id, rc ? NULL : err) < 0)
+			rc = -1;
+	}
+	return rc;
 }

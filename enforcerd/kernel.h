@@ -19,6 +19,13 @@ struct kernel_options {
 struct kernel *kernel_open(const struct kernel_options *options, struct err *err) must_check;
 void kernel_close(struct kernel *kernel); /* rules stay */
 
+/*
+ * Whether the kernel judges flows from port to port in the bridge table: conntrack's keys and the bridge's name, which need
+ * nf_conntrack_bridge and nft_meta_bridge. Tried once, by kernel_open(), in a table that never comes to be; that makes the
+ * kernel load both.
+ */
+bool kernel_bridge_tracked(const struct kernel *kernel);
+
 struct kernel_commit {
 	unsigned messages;   /* netlink messages sent */
 	double seconds;      /* from first byte built to the kernel's answer */
@@ -38,6 +45,9 @@ int kernel_commit(struct kernel *kernel, struct ruleset *rs, struct kernel_commi
  * so, writes it anew, also when nothing is pending; it does the same whenever it is called.
  */
 int kernel_events_fd(const struct kernel *kernel);
+/* How often something else than us had changed our tables, and who did last ("nft (pid 123)", borrowed, or NULL). who may be
+ * NULL. */
+unsigned long long kernel_repairs(const struct kernel *kernel, const char **who);
 /* What the kernel holds is no longer known. */
 void kernel_lost(struct kernel *kernel, struct ruleset *rs);
 

@@ -3,6 +3,8 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "enforcerd/kernel_key.h"
+#include "enforcerd/ruleset_elem.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -106,10 +108,9 @@ void batch_free(struct batch *batch)
 	free(batch);
 }
 
-struct nlmsghdr *batch_message(struct batch *batch, uint16_t type, uint16_t flags)
+struct nlmsghdr *batch_message(struct batch *batch, uint16_t type, uint16_t flags, uint8_t family)
 {
-	return begin_message(
-		batch, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, NFPROTO_INET, 0);
+	return begin_message(batch, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, family, 0);
 }
 
 void batch_message_keys(struct batch *batch, enum set_type type)
@@ -168,43 +169,6 @@ static const struct nlattr *find_nested(const struct nlattr *nest, uint16_t type
 	return attr;
 }
 
-static void add_address(struct strbuf *out, const void *bytes, uint8_t family)
-{
-	char text[IP_TEXT_MAX];
-	struct ip ip = {.family = family};
-
-	memcpy(ip.bytes, bytes, ip_len(&ip));
-	strbuf_add(out, ip_format(&ip, text));
-}
-
-static void add_key(struct strbuf *out, const void *bytes, size_t len, enum set_type type)
-{
-	const uint8_t *octets = bytes;
-
-	switch (type) {
-	case SET_IPV4:
-	case SET_CIDR4:
-	case MAP_IPV4:
-		if (len == 4)
-			add_address(out, bytes, 4);
-		break;
-	case SET_IPV6:
-	case SET_CIDR6:
-	case MAP_IPV6:
-		if (len == 16)
-			add_address(out, bytes, 6);
-		break;
-	case SET_PORT:
-		if (len == 2)
-			strbuf_addf(out, "%u", octets[0] << 8 | octets[1]);
-		break;
-	case SET_IFNAME:
-	case MAP_IFNAME:
-		strbuf_addf(out, "%.*s", (int)len, (const char *)bytes);
-		break;
-	}
-}
-
 /* The element at fault: the one that the offset points into, or the only one. */
 static const struct nlattr *blamed_elem(
 	const struct nlmsghdr *message, const struct nlattr *list, uint32_t offset)
@@ -225,6 +189,12 @@ static const struct nlattr *blamed_elem(
 	return count == 1 ? only : NULL;
 }
 
+/* Of a range the message says where it begins. */
+static enum set_type begin_of_range(enum set_type type)
+{
+	return type == SET_CIDR4 ? SET_IPV4 : type == SET_CIDR6 ? SET_IPV6 : type;
+}
+
 static void add_elem(struct strbuf *out, const struct nlmsghdr *message, const struct nlattr *list,
 	const enum set_type *keys, uint32_t offset)
 {
@@ -232,19 +202,22 @@ static void add_elem(struct strbuf *out, const struct nlmsghdr *message, const s
 	const struct nlattr *elem = list ? blamed_elem(message, list, offset) : NULL;
 	const struct nlattr *key = find_nested(elem, NFTA_SET_ELEM_KEY);
 	const struct nlattr *value = find_nested(key, NFTA_DATA_VALUE);
+	cleanup_free char *text = NULL;
+	struct elem_key first;
 
 	if (!list) {
 		strbuf_add(out, "delete all elements ");
 		return;
 	}
 	strbuf_add(out, add ? "add element" : "delete element");
-	if (!value || !keys) {
+	if (!value || !keys ||
+		!kernel_key_read(*keys, mnl_attr_get_payload(value),
+			mnl_attr_get_payload_len(value), &first)) {
 		strbuf_add(out, "s ");
 		return;
 	}
-	strbuf_add(out, " ");
-	add_key(out, mnl_attr_get_payload(value), mnl_attr_get_payload_len(value), *keys);
-	strbuf_add(out, " ");
+	text = elem_key_text(begin_of_range(*keys), &first);
+	strbuf_addf(out, " %s ", text);
 }
 
 /* User data is a list of type, length and value, a byte each for the first two; ours has the comment first. */
@@ -261,6 +234,7 @@ static void add_notes(struct strbuf *out, const struct nlattr *notes)
 
 char *batch_describe(const struct nlmsghdr *message, const enum set_type *keys, uint32_t offset)
 {
+	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
 	cleanup_strbuf struct strbuf out = {0};
 
 	for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++) {
@@ -273,6 +247,8 @@ char *batch_describe(const struct nlmsghdr *message, const enum set_type *keys, 
 			add_elem(&out, message, find_attr(message, operations[i].elems_attr), keys,
 				offset);
 		strbuf_addf(&out, operations[i].words, name ? mnl_attr_get_str(name) : "(all)");
+		if (header->nfgen_family == NFPROTO_BRIDGE)
+			strbuf_add(&out, " of family bridge");
 		add_notes(&out, find_attr(message, operations[i].notes_attr));
 		return strbuf_take(&out);
 	}
@@ -423,6 +399,8 @@ int batch_send(struct batch *batch, struct netlink *netlink, uint32_t generation
 
 		result->outcome = answers.stale ? BATCH_STALE : BATCH_REFUSED;
 		result->type = message->nlmsg_type & 0xff;
+		result->family =
+			((const struct nfgenmsg *)mnl_nlmsg_get_payload(message))->nfgen_family;
 		result->index = answers.worst ? (unsigned)answers.worst - 1 : 0;
 		if (err)
 			*err = why;

@@ -24,7 +24,7 @@ void batch_free(struct batch *batch);
  * Begins a message; NLM_F_REQUEST is set here. Payload is then added by libmnl or libnftnl, at most BATCH_ROOM bytes.
  * Pointers into earlier messages are invalid afterwards. The message ends where the next begins.
  */
-struct nlmsghdr *batch_message(struct batch *batch, uint16_t type, uint16_t flags);
+struct nlmsghdr *batch_message(struct batch *batch, uint16_t type, uint16_t flags, uint8_t family);
 /* Says what the keys of the last message's elements are, for the words of a refusal. */
 void batch_message_keys(struct batch *batch, enum set_type type);
 unsigned batch_count(const struct batch *batch); /* messages, without begin and end */
@@ -41,6 +41,7 @@ struct batch_result {
 	enum batch_outcome outcome;
 	unsigned refused; /* messages refused */
 	uint16_t type;    /* NFT_MSG_* of the first of them */
+	uint8_t family;   /* of its table */
 	unsigned index;   /* its place in the batch, from 0 */
 };
 

@@ -23,7 +23,7 @@ struct entry {
 };
 
 struct inventory {
-	const char *table; /* borrowed while reading */
+	const struct nft_table *table; /* borrowed while reading */
 	bool has_table;
 	struct entry **entries;
 	size_t count, cap;
@@ -183,7 +183,7 @@ static int take_chain(const struct nlmsghdr *message, void *arg, struct err *err
 	(void)err;
 	index_message(message, attrs, NFTA_CHAIN_MAX + 1);
 	/* the kernel lists the chains of all tables of the family */
-	if (strcmp(text_of(attrs[NFTA_CHAIN_TABLE]), inventory->table) != 0)
+	if (strcmp(text_of(attrs[NFTA_CHAIN_TABLE]), inventory->table->name) != 0)
 		return 0;
 	found.name = text_of(attrs[NFTA_CHAIN_NAME]);
 	found.base = attrs[NFTA_CHAIN_HOOK] != NULL;
@@ -201,7 +201,7 @@ static int take_set(const struct nlmsghdr *message, void *arg, struct err *err)
 
 	(void)err;
 	index_message(message, attrs, NFTA_SET_MAX + 1);
-	if (strcmp(text_of(attrs[NFTA_SET_TABLE]), inventory->table) != 0)
+	if (strcmp(text_of(attrs[NFTA_SET_TABLE]), inventory->table->name) != 0)
 		return 0;
 	found.name = text_of(attrs[NFTA_SET_NAME]);
 	found.flags = number_of(attrs[NFTA_SET_FLAGS]);
@@ -222,7 +222,7 @@ static int take_object(const struct nlmsghdr *message, void *arg, struct err *er
 
 	(void)err;
 	index_message(message, attrs, NFTA_OBJ_MAX + 1);
-	if (strcmp(text_of(attrs[NFTA_OBJ_TABLE]), inventory->table) != 0)
+	if (strcmp(text_of(attrs[NFTA_OBJ_TABLE]), inventory->table->name) != 0)
 		return 0;
 	found.name = text_of(attrs[NFTA_OBJ_NAME]);
 	/* what is no counter does not stand in a counter's way: names are per type */
@@ -231,19 +231,26 @@ static int take_object(const struct nlmsghdr *message, void *arg, struct err *er
 	return 0;
 }
 
+static const char *family_word(uint8_t family)
+{
+	return family == NFPROTO_BRIDGE ? "bridge" : "inet";
+}
+
 static int read_table(struct inventory *inventory, struct netlink *netlink, struct err *err)
 {
 	alignas(struct nlmsghdr) char buffer[REQUEST_SIZE];
-	struct nlmsghdr *message = request(buffer, NFT_MSG_GETTABLE, NLM_F_ACK, NFPROTO_INET);
+	struct nlmsghdr *message =
+		request(buffer, NFT_MSG_GETTABLE, NLM_F_ACK, inventory->table->family);
 	struct err why = {0};
 
-	mnl_attr_put_strz(message, NFTA_TABLE_NAME, inventory->table);
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, inventory->table->name);
 	if (netlink_ask(netlink, message, take_table, NULL, inventory, &why) == 0 ||
 		why.code == ENOENT)
 		return 0;
 	if (err)
 		*err = why;
-	return err_wrap(err, "read table inet %s", inventory->table);
+	return err_wrap(err, "read table %s %s", family_word(inventory->table->family),
+		inventory->table->name);
 }
 
 static int read_objects(struct inventory *inventory, struct netlink *netlink, struct err *err)
@@ -261,19 +268,21 @@ static int read_objects(struct inventory *inventory, struct netlink *netlink, st
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		alignas(struct nlmsghdr) char buffer[REQUEST_SIZE];
-		struct nlmsghdr *message = request(buffer, kinds[i].type, NLM_F_DUMP, NFPROTO_INET);
+		struct nlmsghdr *message =
+			request(buffer, kinds[i].type, NLM_F_DUMP, inventory->table->family);
 
 		if (kinds[i].table_attr)
-			mnl_attr_put_strz(message, kinds[i].table_attr, inventory->table);
+			mnl_attr_put_strz(message, kinds[i].table_attr, inventory->table->name);
 		if (netlink_ask(netlink, message, kinds[i].fn, kinds[i].restart, inventory, err) <
 			0)
-			return err_wrap(
-				err, "list %s of table inet %s", kinds[i].what, inventory->table);
+			return err_wrap(err, "list %s of table %s %s", kinds[i].what,
+				family_word(inventory->table->family), inventory->table->name);
 	}
 	return 0;
 }
 
-struct inventory *inventory_read(struct netlink *netlink, const char *table, struct err *err)
+struct inventory *inventory_read(
+	struct netlink *netlink, const struct nft_table *table, struct err *err)
 {
 	CLEANUP(inventory) struct inventory *inventory = xcalloc(1, sizeof(*inventory));
 

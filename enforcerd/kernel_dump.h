@@ -3,6 +3,7 @@
 #ifndef BULKHEAD_KERNEL_DUMP_H
 #define BULKHEAD_KERNEL_DUMP_H
 
+#include "enforcerd/kernel_expr.h"
 #include "enforcerd/netlink.h"
 #include "enforcerd/ruleset.h"
 
@@ -11,9 +12,9 @@ struct inventory;
 /* The generation id of nf_tables in this namespace: it changes with every commit of anybody. */
 int dump_generation(struct netlink *netlink, uint32_t *generation, struct err *err) must_check;
 
-/* Everything in table inet `table` but rules and elements. A table that is not there gives an empty inventory. */
+/* Everything in a table but rules and elements. A table that is not there gives an empty inventory. */
 struct inventory *inventory_read(
-	struct netlink *netlink, const char *table, struct err *err) must_check;
+	struct netlink *netlink, const struct nft_table *table, struct err *err) must_check;
 void inventory_free(struct inventory *inventory);
 
 /* One object. Names are the kernel's, of any length. */

@@ -7,6 +7,12 @@
 
 #include <libnftnl/rule.h>
 
+/* One of our two tables, or one of a check. */
+struct nft_table {
+	const char *name;
+	uint8_t family; /* NFPROTO_INET, NFPROTO_BRIDGE */
+};
+
 enum {
 	/* of denied packets, in nflog: headers and the begin of the payload */
 	LOG_SNAPLEN = 128,
@@ -15,7 +21,8 @@ enum {
 };
 
 struct rule_place {
-	const char *table, *chain;
+	const struct nft_table *table;
+	const char *chain; /* its name in the table */
 	uint16_t nflog_group;
 };
 

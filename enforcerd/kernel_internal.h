@@ -4,20 +4,32 @@
 #define BULKHEAD_KERNEL_INTERNAL_H
 
 #include "enforcerd/kernel.h"
+#include "enforcerd/kernel_plan.h"
 #include "enforcerd/kernel_watch.h"
 #include "enforcerd/netlink.h"
+
+struct own_table {
+	struct nft_table id;
+	uint32_t flags; /* what to ask for; 0 once the kernel has refused ownership */
+	bool there;     /* the kernel has it, so far as is known */
+};
 
 struct kernel {
 	struct netlink *netlink;
 	struct kernel_watch *watch;
 	char *table;
-	uint32_t table_flags; /* what to ask for; 0 once the kernel has refused ownership */
+	struct own_table tables[PLAN_TABLES];
 	uint16_t nflog_group;
 	bool known; /* the kernel holds what was committed last */
-	bool owned; /* and nobody else can change it */
+	bool bridge_tracked;
+	unsigned long long repairs;
+	char *culprit; /* of the last of them, or NULL */
 };
 
-/* Deletes a table of the inet family. Missing is success. */
-int kernel_delete_table(struct kernel *kernel, const char *table, struct err *err) must_check;
+/* Whether the kernel tracks bridged flows: asked once, when the writer is opened. */
+bool kernel_probe_bridge(struct kernel *kernel);
+/* Deletes a table. Missing is success. */
+int kernel_delete_table(
+	struct kernel *kernel, const struct nft_table *table, struct err *err) must_check;
 
 #endif

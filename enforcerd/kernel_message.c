@@ -12,51 +12,44 @@
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
-#include <net/if.h>
 #include <string.h>
 
-/* nft's datatype numbers (its src/datatype.c) and byte orders: kept by the kernel unread, so that listings are legible. */
-enum {
-	NFT_TYPE_IPV4_ADDR = 7,
-	NFT_TYPE_IPV6_ADDR = 8,
-	NFT_TYPE_INET_SERVICE = 13,
-	NFT_TYPE_IFNAME = 41,
-	NFT_ORDER_HOST = 1,
-	NFT_ORDER_BIG = 2
-};
+/* Of keys, as nft notes it. */
+enum { NFT_ORDER_HOST = 1, NFT_ORDER_BIG = 2 };
 
 enum { COMMENT_SIZE = 128 };
 
-const struct set_form *set_form(enum set_type type)
-{
-	static const struct set_form forms[] = {
-		[SET_IPV4] = {NFT_TYPE_IPV4_ADDR, 4, 0, false},
-		[SET_IPV6] = {NFT_TYPE_IPV6_ADDR, 16, 0, false},
-		[SET_CIDR4] = {NFT_TYPE_IPV4_ADDR, 4, NFT_SET_INTERVAL, false},
-		[SET_CIDR6] = {NFT_TYPE_IPV6_ADDR, 16, NFT_SET_INTERVAL, false},
-		[SET_PORT] = {NFT_TYPE_INET_SERVICE, 2, 0, false},
-		[SET_IFNAME] = {NFT_TYPE_IFNAME, IFNAMSIZ, 0, true},
-		[MAP_IPV4] = {NFT_TYPE_IPV4_ADDR, 4, NFT_SET_MAP, false},
-		[MAP_IPV6] = {NFT_TYPE_IPV6_ADDR, 16, NFT_SET_MAP, false},
-		[MAP_IFNAME] = {NFT_TYPE_IFNAME, IFNAMSIZ, NFT_SET_MAP, true},
-	};
-
-	return &forms[type];
-}
+#define BRIDGE_PREFIX "bridge:"
 
 const struct base_form *base_form(const char *chain)
 {
-	/* just ahead of everybody's `filter`: what we drop, no other table has to look at */
+	/*
+	 * Judgement just ahead of everybody's `filter`: what we drop, no other table has to look at. What a port may send at all
+	 * is looked at ahead of conntrack and address translation.
+	 */
 	static const struct base_form forms[] = {
-		{CHAIN_FORWARD, NF_INET_FORWARD, NF_IP_PRI_FILTER - 1},
-		{CHAIN_INPUT, NF_INET_LOCAL_IN, NF_IP_PRI_FILTER - 1},
+		{"prerouting", NFPROTO_INET, NF_INET_PRE_ROUTING, NF_IP_PRI_RAW},
+		{CHAIN_FORWARD, NFPROTO_INET, NF_INET_FORWARD, NF_IP_PRI_FILTER - 1},
+		{CHAIN_INPUT, NFPROTO_INET, NF_INET_LOCAL_IN, NF_IP_PRI_FILTER - 1},
+		{"output", NFPROTO_INET, NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER - 1},
+		{BRIDGE_PREFIX "prerouting", NFPROTO_BRIDGE, NF_BR_PRE_ROUTING,
+			NF_BR_PRI_NAT_DST_BRIDGED},
+		{BRIDGE_PREFIX "forward", NFPROTO_BRIDGE, NF_BR_FORWARD, NF_BR_PRI_FILTER_BRIDGED},
 	};
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
 		if (!strcmp(forms[i].chain, chain))
 			return &forms[i];
 	return NULL;
+}
+
+const char *chain_in_table(const char *chain)
+{
+	size_t prefix = strlen(BRIDGE_PREFIX);
+
+	return strncmp(chain, BRIDGE_PREFIX, prefix) ? chain : chain + prefix;
 }
 
 /* A type-length-value list with one comment, which must fit its own length byte. */
@@ -77,19 +70,21 @@ static void put_comment(
 
 /* --- table and chains -------------------------------------------------------------------------- */
 
-void message_table(struct batch *batch, const char *table, uint32_t flags)
+void message_table(struct batch *batch, const struct nft_table *table, uint32_t flags)
 {
-	struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+	struct nlmsghdr *message =
+		batch_message(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE, table->family);
 
-	mnl_attr_put_strz(message, NFTA_TABLE_NAME, table);
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, table->name);
 	mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, htonl(flags));
 	put_comment(message, NFTA_TABLE_USERDATA, NFTNL_UDATA_TABLE_COMMENT,
 		"container policy, written by bulkhead-enforcerd");
 }
 
-void message_delete_table(struct batch *batch, const char *table)
+void message_delete_table(struct batch *batch, const struct nft_table *table)
 {
-	mnl_attr_put_strz(batch_message(batch, NFT_MSG_DELTABLE, 0), NFTA_TABLE_NAME, table);
+	mnl_attr_put_strz(batch_message(batch, NFT_MSG_DELTABLE, 0, table->family), NFTA_TABLE_NAME,
+		table->name);
 }
 
 static void put_hook(struct nlmsghdr *message, const struct base_form *base)
@@ -103,32 +98,34 @@ static void put_hook(struct nlmsghdr *message, const struct base_form *base)
 	mnl_attr_put_strz(message, NFTA_CHAIN_TYPE, "filter");
 }
 
-void message_chain(struct batch *batch, const char *table, const char *name, const char *comment)
+void message_chain(
+	struct batch *batch, const struct nft_table *table, const char *name, const char *comment)
 {
-	struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+	struct nlmsghdr *message =
+		batch_message(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, table->family);
 	const struct base_form *base = base_form(name);
 
-	mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, table);
-	mnl_attr_put_strz(message, NFTA_CHAIN_NAME, name);
+	mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, table->name);
+	mnl_attr_put_strz(message, NFTA_CHAIN_NAME, chain_in_table(name));
 	if (base)
 		put_hook(message, base);
 	put_comment(message, NFTA_CHAIN_USERDATA, NFTNL_UDATA_CHAIN_COMMENT, comment);
 }
 
-void message_delete_chain(struct batch *batch, const char *table, const char *name)
+void message_delete_chain(struct batch *batch, const struct nft_table *table, const char *name)
 {
-	struct nlmsghdr *message = batch_message(batch, NFT_MSG_DELCHAIN, 0);
+	struct nlmsghdr *message = batch_message(batch, NFT_MSG_DELCHAIN, 0, table->family);
 
-	mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, table);
-	mnl_attr_put_strz(message, NFTA_CHAIN_NAME, name);
+	mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, table->name);
+	mnl_attr_put_strz(message, NFTA_CHAIN_NAME, chain_in_table(name));
 }
 
-void message_flush_chain(struct batch *batch, const char *table, const char *name)
+void message_flush_chain(struct batch *batch, const struct nft_table *table, const char *name)
 {
-	struct nlmsghdr *message = batch_message(batch, NFT_MSG_DELRULE, 0);
+	struct nlmsghdr *message = batch_message(batch, NFT_MSG_DELRULE, 0, table->family);
 
-	mnl_attr_put_strz(message, NFTA_RULE_TABLE, table);
-	mnl_attr_put_strz(message, NFTA_RULE_CHAIN, name);
+	mnl_attr_put_strz(message, NFTA_RULE_TABLE, table->name);
+	mnl_attr_put_strz(message, NFTA_RULE_CHAIN, chain_in_table(name));
 }
 
 static void put_rule(struct batch *batch, const struct rule *rule, enum rule_part part,
@@ -136,8 +133,9 @@ static void put_rule(struct batch *batch, const struct rule *rule, enum rule_par
 {
 	struct nftnl_rule *built = kernel_rule(rule, part, family, place);
 
-	nftnl_rule_nlmsg_build_payload(
-		batch_message(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND), built);
+	nftnl_rule_nlmsg_build_payload(batch_message(batch, NFT_MSG_NEWRULE,
+					       NLM_F_CREATE | NLM_F_APPEND, place->table->family),
+		built);
 	nftnl_rule_free(built);
 }
 
@@ -150,7 +148,8 @@ void message_rule(struct batch *batch, const struct rule *rule, const struct rul
 		if (rule->log)
 			put_rule(batch, rule, RULE_LOG, families[i], place);
 		/* a log action is its log and nothing else */
-		if (!rule->log || rule->counter[0] || rule->verdict != VERDICT_CONTINUE)
+		if (!rule->log || rule->counter[0] || rule->mark_mask ||
+			rule->verdict != VERDICT_CONTINUE)
 			put_rule(batch, rule, RULE_VERDICT, families[i], place);
 	}
 }
@@ -176,14 +175,15 @@ static void put_set_notes(
 	nftnl_udata_buf_free(notes);
 }
 
-void message_set(struct batch *batch, const char *table, const char *name, enum set_type type,
-	const char *comment, uint32_t id)
+void message_set(struct batch *batch, const struct nft_table *table, const char *name,
+	enum set_type type, const char *comment, uint32_t id)
 {
-	struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE);
+	struct nlmsghdr *message =
+		batch_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE, table->family);
 	const struct set_form *form = set_form(type);
 	bool map = set_is_map(type);
 
-	mnl_attr_put_strz(message, NFTA_SET_TABLE, table);
+	mnl_attr_put_strz(message, NFTA_SET_TABLE, table->name);
 	mnl_attr_put_strz(message, NFTA_SET_NAME, name);
 	mnl_attr_put_u32(message, NFTA_SET_ID, htonl(id));
 	mnl_attr_put_u32(message, NFTA_SET_FLAGS, htonl(form->flags));
@@ -195,39 +195,40 @@ void message_set(struct batch *batch, const char *table, const char *name, enum 
 }
 
 static struct nlmsghdr *named_message(struct batch *batch, uint16_t type, uint16_t table_attr,
-	const char *table, uint16_t name_attr, const char *name)
+	const struct nft_table *table, uint16_t name_attr, const char *name)
 {
-	struct nlmsghdr *message = batch_message(batch, type, 0);
+	struct nlmsghdr *message = batch_message(batch, type, 0, table->family);
 
-	mnl_attr_put_strz(message, table_attr, table);
+	mnl_attr_put_strz(message, table_attr, table->name);
 	mnl_attr_put_strz(message, name_attr, name);
 	return message;
 }
 
-void message_delete_set(struct batch *batch, const char *table, const char *name)
+void message_delete_set(struct batch *batch, const struct nft_table *table, const char *name)
 {
 	(void)named_message(batch, NFT_MSG_DELSET, NFTA_SET_TABLE, table, NFTA_SET_NAME, name);
 }
 
-void message_flush_set(struct batch *batch, const char *table, const char *name)
+void message_flush_set(struct batch *batch, const struct nft_table *table, const char *name)
 {
 	(void)named_message(batch, NFT_MSG_DELSETELEM, NFTA_SET_ELEM_LIST_TABLE, table,
 		NFTA_SET_ELEM_LIST_SET, name);
 }
 
-void message_counter(struct batch *batch, const char *table, const char *name)
+void message_counter(struct batch *batch, const struct nft_table *table, const char *name)
 {
-	struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWOBJ, NLM_F_CREATE);
+	struct nlmsghdr *message =
+		batch_message(batch, NFT_MSG_NEWOBJ, NLM_F_CREATE, table->family);
 	struct nlattr *nest;
 
-	mnl_attr_put_strz(message, NFTA_OBJ_TABLE, table);
+	mnl_attr_put_strz(message, NFTA_OBJ_TABLE, table->name);
 	mnl_attr_put_strz(message, NFTA_OBJ_NAME, name);
 	mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
 	nest = mnl_attr_nest_start(message, NFTA_OBJ_DATA);
 	mnl_attr_nest_end(message, nest);
 }
 
-void message_delete_counter(struct batch *batch, const char *table, const char *name)
+void message_delete_counter(struct batch *batch, const struct nft_table *table, const char *name)
 {
 	struct nlmsghdr *message =
 		named_message(batch, NFT_MSG_DELOBJ, NFTA_OBJ_TABLE, table, NFTA_OBJ_NAME, name);
@@ -236,47 +237,6 @@ void message_delete_counter(struct batch *batch, const char *table, const char *
 }
 
 /* --- elements ---------------------------------------------------------------------------------- */
-
-struct key_bytes {
-	uint8_t bytes[16];
-	uint16_t len;
-};
-
-static struct key_bytes key_of(enum set_type type, const struct elem_key *key)
-{
-	struct key_bytes out = {.len = (uint16_t)set_form(type)->key_len};
-	uint16_t port = htons(key->port);
-
-	switch (type) {
-	case SET_PORT:
-		memcpy(out.bytes, &port, sizeof(port));
-		break;
-	case SET_IFNAME:
-	case MAP_IFNAME:
-		memcpy(out.bytes, key->ifname, strnlen(key->ifname, IFNAMSIZ - 1));
-		break;
-	case SET_IPV4:
-	case SET_IPV6:
-	case SET_CIDR4:
-	case SET_CIDR6:
-	case MAP_IPV4:
-	case MAP_IPV6:
-		memcpy(out.bytes, key->ip.bytes, out.len);
-		break;
-	}
-	return out;
-}
-
-/* The first key behind a range; false when the range ends where all addresses end. */
-static bool key_behind(enum set_type type, const struct elem_key *key, struct key_bytes *out)
-{
-	out->len = (uint16_t)set_form(type)->key_len;
-	memcpy(out->bytes, key->last.bytes, out->len);
-	for (size_t i = out->len; i-- > 0;)
-		if (++out->bytes[i])
-			return true;
-	return false;
-}
 
 static void put_jump(struct nlmsghdr *message, const char *chain)
 {
@@ -302,14 +262,14 @@ static void open_message(struct elems *elems, const char *set, enum set_type typ
 	snprintf(elems->set, sizeof(elems->set), "%s", set);
 	elems->message =
 		batch_message(elems->batch, elems->remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
-			elems->remove ? 0 : NLM_F_CREATE);
+			elems->remove ? 0 : NLM_F_CREATE, elems->table->family);
 	batch_message_keys(elems->batch, type);
-	mnl_attr_put_strz(elems->message, NFTA_SET_ELEM_LIST_TABLE, elems->table);
+	mnl_attr_put_strz(elems->message, NFTA_SET_ELEM_LIST_TABLE, elems->table->name);
 	mnl_attr_put_strz(elems->message, NFTA_SET_ELEM_LIST_SET, set);
 	elems->list = mnl_attr_nest_start(elems->message, NFTA_SET_ELEM_LIST_ELEMENTS);
 }
 
-static void put_elem(struct elems *elems, const struct key_bytes *key, uint32_t flags,
+static void put_elem(struct elems *elems, const void *key, size_t len, uint32_t flags,
 	const char *chain, const char *comment)
 {
 	struct nlmsghdr *message = elems->message;
@@ -319,7 +279,7 @@ static void put_elem(struct elems *elems, const struct key_bytes *key, uint32_t 
 	if (flags)
 		mnl_attr_put_u32(message, NFTA_SET_ELEM_FLAGS, htonl(flags));
 	nest = mnl_attr_nest_start(message, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(message, NFTA_DATA_VALUE, key->len, key->bytes);
+	mnl_attr_put(message, NFTA_DATA_VALUE, len, key);
 	mnl_attr_nest_end(message, nest);
 	if (chain && !elems->remove)
 		put_jump(message, chain);
@@ -331,13 +291,15 @@ static void put_elem(struct elems *elems, const struct key_bytes *key, uint32_t 
 void elems_add(struct elems *elems, const char *set, enum set_type type, const struct elem_key *key,
 	const char *chain, const char *comment)
 {
-	struct key_bytes bytes = key_of(type, key);
+	const struct set_form *form = set_form(type);
+	uint8_t bytes[KERNEL_KEY_MAX];
 
 	open_message(elems, set, type);
-	put_elem(elems, &bytes, 0, chain, comment);
+	kernel_key(type, key, bytes);
+	put_elem(elems, bytes, form->key_len, 0, chain, comment);
 	/* an interval set holds where each range begins and the first key behind it */
-	if ((set_form(type)->flags & NFT_SET_INTERVAL) && key_behind(type, key, &bytes))
-		put_elem(elems, &bytes, NFT_SET_ELEM_INTERVAL_END, NULL, NULL);
+	if ((form->flags & NFT_SET_INTERVAL) && kernel_key_behind(type, key, bytes))
+		put_elem(elems, bytes, form->key_len, NFT_SET_ELEM_INTERVAL_END, NULL, NULL);
 }
 
 void elems_finish(struct elems *elems)

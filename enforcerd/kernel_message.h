@@ -5,6 +5,7 @@
 
 #include "enforcerd/kernel_batch.h"
 #include "enforcerd/kernel_expr.h"
+#include "enforcerd/kernel_key.h"
 
 /*
  * Flags of our table where the kernel has them (6.9): nobody but the socket that owns it changes it, and it stays when that
@@ -12,48 +13,38 @@
  */
 enum { TABLE_OWNED = 0x2, TABLE_PERSIST = 0x4 };
 
-/* How a type of set looks to the kernel and to nft. */
-struct set_form {
-	uint32_t key_type; /* nft's number of the datatype: only for showing it */
-	uint32_t key_len;
-	uint32_t flags; /* NFT_SET_* */
-	bool host_order;
-};
-
-const struct set_form *set_form(enum set_type type);
-static inline bool set_is_map(enum set_type type)
-{
-	return type == MAP_IPV4 || type == MAP_IPV6 || type == MAP_IFNAME;
-}
-
 /* The base chains: which hook a chain of this name belongs to. */
 struct base_form {
-	const char *chain;
+	const char *chain; /* its name in the ruleset */
+	uint8_t family;    /* of the only table that has it */
 	uint32_t hook;
 	int32_t priority;
 };
 
 const struct base_form *base_form(const char *chain); /* NULL: a chain that is only jumped to */
+/* A chain's name in its table: the ruleset tells the bridge table's base chains from those of inet by a prefix. */
+const char *chain_in_table(const char *chain);
 
-void message_table(struct batch *batch, const char *table, uint32_t flags);
-void message_delete_table(struct batch *batch, const char *table);
-void message_chain(struct batch *batch, const char *table, const char *name, const char *comment);
-void message_delete_chain(struct batch *batch, const char *table, const char *name);
-void message_flush_chain(struct batch *batch, const char *table, const char *name);
+void message_table(struct batch *batch, const struct nft_table *table, uint32_t flags);
+void message_delete_table(struct batch *batch, const struct nft_table *table);
+void message_chain(
+	struct batch *batch, const struct nft_table *table, const char *name, const char *comment);
+void message_delete_chain(struct batch *batch, const struct nft_table *table, const char *name);
+void message_flush_chain(struct batch *batch, const struct nft_table *table, const char *name);
 /* One message, or more: see enum rule_part and kernel_rule_families(). */
 void message_rule(struct batch *batch, const struct rule *rule, const struct rule_place *place);
 /* id: any number that no other set of the same batch has. */
-void message_set(struct batch *batch, const char *table, const char *name, enum set_type type,
-	const char *comment, uint32_t id);
-void message_delete_set(struct batch *batch, const char *table, const char *name);
-void message_flush_set(struct batch *batch, const char *table, const char *name);
-void message_counter(struct batch *batch, const char *table, const char *name);
-void message_delete_counter(struct batch *batch, const char *table, const char *name);
+void message_set(struct batch *batch, const struct nft_table *table, const char *name,
+	enum set_type type, const char *comment, uint32_t id);
+void message_delete_set(struct batch *batch, const struct nft_table *table, const char *name);
+void message_flush_set(struct batch *batch, const struct nft_table *table, const char *name);
+void message_counter(struct batch *batch, const struct nft_table *table, const char *name);
+void message_delete_counter(struct batch *batch, const struct nft_table *table, const char *name);
 
 /* Elements, gathered: one message holds as many of one set as its attributes can. Zero-initialise the rest. */
 struct elems {
 	struct batch *batch;
-	const char *table;
+	const struct nft_table *table;
 	bool remove;
 	char set[NFT_NAME_MAX];
 	struct nlmsghdr *message; /* open, or NULL */

@@ -2,8 +2,10 @@
 #include "enforcerd/kernel_plan.h"
 
 #include "common/log.h"
+#include "common/xalloc.h"
 #include "enforcerd/kernel_message.h"
 
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
@@ -16,14 +18,36 @@ enum fate {
 	FATE_DELETE
 };
 
+/* One object of one table. Borrows from the ruleset. */
+struct change {
+	enum object_kind kind;
+	enum fate fate;
+	enum set_type type;
+	const char *name, *comment;
+	const struct rule_list *rules;
+};
+
+/* What is to be done in one table. */
+struct work {
+	const struct plan_table *to;
+	enum ruleset_tables bit;
+	struct change *changes; /* owned */
+	size_t count, cap;
+	bool live;    /* packets may be passing through it */
+	bool needed;  /* something is to be in it */
+	bool created; /* something comes into it */
+};
+
 struct plan {
 	const struct plan_input *input;
+	struct work works[PLAN_TABLES];
 	struct batch *batch; /* the one being built */
 	bool split;          /* new chains go ahead, in a batch of their own */
 	bool preparing;      /* batch is that one */
-	size_t new_chains, recreated;
 	uint32_t set_id;
-	enum fate set_fate; /* of the set whose elements are visited */
+	/* while elements are visited */
+	const struct work *work;
+	enum fate set_fate;
 	struct elems elems;
 };
 
@@ -59,34 +83,40 @@ static bool same_chain(const struct found *found, const char *name)
 }
 
 static enum fate set_fate(
-	const struct plan *plan, const char *name, enum set_type type, enum diff diff)
+	const struct work *work, const char *name, enum set_type type, enum diff diff)
 {
 	const struct found *found;
 
-	if (!plan->input->inventory)
+	if (!work->to->inventory)
 		return fate_of_diff(diff);
-	found = inventory_find(plan->input->inventory, OBJECT_SET, name);
+	found = inventory_find(work->to->inventory, OBJECT_SET, name);
 	if (!found)
 		return FATE_CREATE;
 	return same_set(found, type) ? FATE_REFILL : FATE_RECREATE;
 }
 
-static enum fate chain_fate(const struct plan *plan, const char *name, enum diff diff)
+static enum fate chain_fate(const struct work *work, const char *name, enum diff diff)
 {
 	const struct found *found;
 
-	if (!plan->input->inventory)
+	if (!work->to->inventory)
 		return fate_of_diff(diff);
-	found = inventory_find(plan->input->inventory, OBJECT_CHAIN, name);
+	found = inventory_find(work->to->inventory, OBJECT_CHAIN, chain_in_table(name));
 	if (!found)
 		return FATE_CREATE;
-	return same_chain(found, name) ? FATE_REFILL : FATE_RECREATE;
+	if (same_chain(found, name))
+		return FATE_REFILL;
+	log_warn("kernel",
+		"chain %s of table %s has another hook or priority than it should: making it anew",
+		name, work->to->table.name);
+	return FATE_RECREATE;
 }
 
-static bool counter_exists(const struct plan *plan, const char *name)
+static enum fate counter_fate(const struct work *work, const char *name, enum diff diff)
 {
-	return plan->input->inventory &&
-	       inventory_find(plan->input->inventory, OBJECT_COUNTER, name);
+	if (work->to->inventory && inventory_find(work->to->inventory, OBJECT_COUNTER, name))
+		return FATE_KEEP;
+	return fate_of_diff(diff);
 }
 
 /* A hook is never put up ahead of the rules that it is to run. */
@@ -108,293 +138,336 @@ static bool removes(enum fate fate)
 	return fate == FATE_DELETE || fate == FATE_RECREATE;
 }
 
-/* --- removal ----------------------------------------------------------------------------------- */
+/* --- gathering --------------------------------------------------------------------------------- */
 
-static void on_flush_chain(const char *name, const char *comment, const struct rule_list *rules,
-	enum diff diff, void *arg)
+static void add_change(struct work *work, const struct change *change)
+{
+	xgrow(work->changes, work->count, work->cap);
+	work->changes[work->count++] = *change;
+	work->needed |= change->fate != FATE_DELETE;
+	work->created |= change->fate == FATE_CREATE;
+	if (work->to->inventory)
+		inventory_want(work->to->inventory, change->kind,
+			change->kind == OBJECT_CHAIN ? chain_in_table(change->name) : change->name);
+}
+
+static void on_counter(enum ruleset_tables tables, const char *name, enum diff diff, void *arg)
 {
 	struct plan *plan = arg;
-	enum fate fate = chain_fate(plan, name, diff);
+
+	for (struct work *work = plan->works; work < plan->works + PLAN_TABLES; work++)
+		if (tables & work->bit)
+			add_change(work, &(struct change){.kind = OBJECT_COUNTER,
+						 .name = name,
+						 .fate = counter_fate(work, name, diff)});
+}
+
+static void on_set(enum ruleset_tables tables, const char *name, enum set_type type,
+	const char *comment, enum diff diff, void *arg)
+{
+	struct plan *plan = arg;
+
+	for (struct work *work = plan->works; work < plan->works + PLAN_TABLES; work++)
+		if (tables & work->bit)
+			add_change(work, &(struct change){.kind = OBJECT_SET,
+						 .name = name,
+						 .comment = comment,
+						 .type = type,
+						 .fate = set_fate(work, name, type, diff)});
+}
+
+static void on_chain(enum ruleset_tables tables, const char *name, const char *comment,
+	const struct rule_list *rules, enum diff diff, void *arg)
+{
+	struct plan *plan = arg;
+
+	for (struct work *work = plan->works; work < plan->works + PLAN_TABLES; work++)
+		if (tables & work->bit)
+			add_change(work, &(struct change){.kind = OBJECT_CHAIN,
+						 .name = name,
+						 .comment = comment,
+						 .rules = rules,
+						 .fate = chain_fate(work, name, diff)});
+}
+
+static void gather(struct plan *plan)
+{
+	static const struct ruleset_visitor visitor = {
+		.counter = on_counter, .set = on_set, .chain = on_chain};
+
+	for (int i = 0; i < PLAN_TABLES; i++) {
+		const struct plan_table *to = &plan->input->tables[i];
+
+		plan->works[i] = (struct work){.to = to,
+			.bit = i ? IN_BRIDGE : IN_INET,
+			.live = to->inventory ? inventory_has_table(to->inventory) : to->there};
+	}
+	ruleset_visit(plan->input->ruleset, &visitor, plan);
+}
+
+/* Whether chains go into a table that packets may be passing through. */
+static bool wants_split(const struct plan *plan)
+{
+	bool ahead = false;
+
+	for (const struct work *work = plan->works; work < plan->works + PLAN_TABLES; work++)
+		for (size_t i = 0; i < work->count; i++) {
+			const struct change *change = &work->changes[i];
+
+			/* rules of new chains may use a set whose old form would then still be there */
+			if (change->fate == FATE_RECREATE)
+				return false;
+			ahead |= work->live && change->kind == OBJECT_CHAIN &&
+				 goes_ahead(change->name, change->fate);
+		}
+	return ahead;
+}
+
+/* --- elements ---------------------------------------------------------------------------------- */
+
+static void on_enter_set(enum ruleset_tables tables, const char *name, enum set_type type,
+	const char *comment, enum diff diff, void *arg)
+{
+	struct plan *plan = arg;
 
 	(void)comment;
-	(void)rules;
-	if (fate == FATE_REFILL || removes(fate))
-		message_flush_chain(plan->batch, plan->input->table, name);
+	if (tables & plan->work->bit)
+		plan->set_fate = set_fate(plan->work, name, type, diff);
 }
 
-static void on_delete_chain(const char *name, const char *comment, const struct rule_list *rules,
-	enum diff diff, void *arg)
-{
-	struct plan *plan = arg;
-
-	(void)comment;
-	(void)rules;
-	if (removes(chain_fate(plan, name, diff)))
-		message_delete_chain(plan->batch, plan->input->table, name);
-}
-
-static void on_flush_set(
-	const char *name, enum set_type type, const char *comment, enum diff diff, void *arg)
-{
-	struct plan *plan = arg;
-
-	(void)comment;
-	if (set_fate(plan, name, type, diff) == FATE_REFILL)
-		message_flush_set(plan->batch, plan->input->table, name);
-}
-
-static void on_delete_set(
-	const char *name, enum set_type type, const char *comment, enum diff diff, void *arg)
-{
-	struct plan *plan = arg;
-
-	(void)comment;
-	if (removes(set_fate(plan, name, type, diff)))
-		message_delete_set(plan->batch, plan->input->table, name);
-}
-
-static void on_delete_counter(const char *name, enum diff diff, void *arg)
-{
-	struct plan *plan = arg;
-
-	if (diff == DIFF_REMOVE)
-		message_delete_counter(plan->batch, plan->input->table, name);
-}
-
-static void on_enter_set(
-	const char *name, enum set_type type, const char *comment, enum diff diff, void *arg)
-{
-	struct plan *plan = arg;
-
-	(void)comment;
-	plan->set_fate = set_fate(plan, name, type, diff);
-}
-
-static void on_delete_elem(const char *set, enum set_type type, const struct elem_key *key,
-	const char *chain, const char *comment, enum diff diff, void *arg)
+static void on_delete_elem(enum ruleset_tables tables, const char *set, enum set_type type,
+	const struct elem_key *key, const char *chain, const char *comment, enum diff diff,
+	void *arg)
 {
 	struct plan *plan = arg;
 
 	(void)chain;
 	(void)comment;
-	if (plan->set_fate == FATE_KEEP && (diff == DIFF_REMOVE || diff == DIFF_REPLACE))
+	if ((tables & plan->work->bit) && plan->set_fate == FATE_KEEP &&
+		(diff == DIFF_REMOVE || diff == DIFF_REPLACE))
 		elems_add(&plan->elems, set, type, key, NULL, NULL);
 }
 
-static void flush_found_chain(const struct found *found, void *arg)
-{
-	struct plan *plan = arg;
-
-	message_flush_chain(plan->batch, plan->input->table, found->name);
-}
-
-static void delete_found_chain(const struct found *found, void *arg)
-{
-	struct plan *plan = arg;
-
-	message_delete_chain(plan->batch, plan->input->table, found->name);
-}
-
-static void delete_found_set(const struct found *found, void *arg)
-{
-	struct plan *plan = arg;
-
-	message_delete_set(plan->batch, plan->input->table, found->name);
-}
-
-static void delete_found_counter(const struct found *found, void *arg)
-{
-	struct plan *plan = arg;
-
-	message_delete_counter(plan->batch, plan->input->table, found->name);
-}
-
-static void visit(struct plan *plan, const struct ruleset_visitor *visitor)
-{
-	ruleset_visit(plan->input->ruleset, visitor, plan);
-}
-
-static void delete_elements(struct plan *plan)
-{
-	const struct ruleset_visitor visitor = {.set = on_enter_set, .elem = on_delete_elem};
-
-	plan->elems =
-		(struct elems){.batch = plan->batch, .table = plan->input->table, .remove = true};
-	visit(plan, &visitor);
-	elems_finish(&plan->elems);
-}
-
-/* Users before what they use: rules, then elements that jump, then sets, chains, counters. */
-static void remove_objects(struct plan *plan)
-{
-	static const struct ruleset_visitor flush = {.set = on_flush_set, .chain = on_flush_chain};
-	static const struct ruleset_visitor delete_sets = {.set = on_delete_set};
-	static const struct ruleset_visitor delete_rest = {
-		.chain = on_delete_chain, .counter = on_delete_counter};
-	const struct inventory *inventory = plan->input->inventory;
-
-	visit(plan, &flush);
-	if (inventory)
-		inventory_unwanted(inventory, OBJECT_CHAIN, flush_found_chain, plan);
-	delete_elements(plan);
-	visit(plan, &delete_sets);
-	if (inventory) {
-		inventory_unwanted(inventory, OBJECT_SET, delete_found_set, plan);
-		inventory_unwanted(inventory, OBJECT_CHAIN, delete_found_chain, plan);
-		inventory_unwanted(inventory, OBJECT_COUNTER, delete_found_counter, plan);
-	}
-	visit(plan, &delete_rest);
-}
-
-/* --- creation ---------------------------------------------------------------------------------- */
-
-static void on_create_counter(const char *name, enum diff diff, void *arg)
-{
-	struct plan *plan = arg;
-
-	if (diff == DIFF_ADD && creates(plan, FATE_CREATE) && !counter_exists(plan, name))
-		message_counter(plan->batch, plan->input->table, name);
-}
-
-static void on_create_set(
-	const char *name, enum set_type type, const char *comment, enum diff diff, void *arg)
-{
-	struct plan *plan = arg;
-
-	if (creates(plan, set_fate(plan, name, type, diff)))
-		message_set(plan->batch, plan->input->table, name, type, comment, ++plan->set_id);
-}
-
-/* Whether the batch being built gives the chain its rules. */
-static bool writes_chain(const struct plan *plan, const char *name, enum fate fate)
-{
-	bool ahead = plan->split && goes_ahead(name, fate);
-
-	return fate != FATE_DELETE && ahead == plan->preparing;
-}
-
-static void on_create_chain(const char *name, const char *comment, const struct rule_list *rules,
-	enum diff diff, void *arg)
-{
-	struct plan *plan = arg;
-	enum fate fate = chain_fate(plan, name, diff);
-	/* sets the policy of a base chain right should somebody have changed it */
-	bool confirm = plan->input->inventory && base_form(name);
-
-	(void)rules;
-	if (writes_chain(plan, name, fate) && (fate != FATE_REFILL || confirm))
-		message_chain(plan->batch, plan->input->table, name, comment);
-}
-
 /* Elements of maps wait for the second batch: they are what makes a chain reachable. */
-static void on_create_elem(const char *set, enum set_type type, const struct elem_key *key,
-	const char *chain, const char *comment, enum diff diff, void *arg)
+static void on_create_elem(enum ruleset_tables tables, const char *set, enum set_type type,
+	const struct elem_key *key, const char *chain, const char *comment, enum diff diff,
+	void *arg)
 {
 	struct plan *plan = arg;
 	bool ahead = plan->split && plan->set_fate == FATE_CREATE && !set_is_map(type);
 
-	if ((diff == DIFF_ADD || diff == DIFF_REPLACE) && ahead == plan->preparing)
+	if ((tables & plan->work->bit) && (diff == DIFF_ADD || diff == DIFF_REPLACE) &&
+		ahead == plan->preparing)
 		elems_add(&plan->elems, set, type, key, chain, comment);
 }
 
-static void on_fill_chain(const char *name, const char *comment, const struct rule_list *rules,
-	enum diff diff, void *arg)
+static void visit_elements(struct plan *plan, const struct work *work, bool remove)
 {
-	struct plan *plan = arg;
-	const struct rule_place place = {.table = plan->input->table,
-		.chain = name,
-		.nflog_group = plan->input->nflog_group};
+	const struct ruleset_visitor visitor = {
+		.set = on_enter_set, .elem = remove ? on_delete_elem : on_create_elem};
 
-	(void)comment;
-	if (!writes_chain(plan, name, chain_fate(plan, name, diff)))
-		return;
-	for (size_t i = 0; i < rules->count; i++)
-		message_rule(plan->batch, &rules->items[i], &place);
+	plan->work = work;
+	plan->elems =
+		(struct elems){.batch = plan->batch, .table = &work->to->table, .remove = remove};
+	ruleset_visit(plan->input->ruleset, &visitor, plan);
+	elems_finish(&plan->elems);
 }
 
-static void create_objects(struct plan *plan)
-{
-	static const struct ruleset_visitor create = {
-		.counter = on_create_counter, .set = on_create_set, .chain = on_create_chain};
-	static const struct ruleset_visitor elements = {
-		.set = on_enter_set, .elem = on_create_elem};
-	static const struct ruleset_visitor fill = {.chain = on_fill_chain};
+/* --- removal ----------------------------------------------------------------------------------- */
 
-	visit(plan, &create);
-	plan->elems = (struct elems){.batch = plan->batch, .table = plan->input->table};
-	visit(plan, &elements);
-	elems_finish(&plan->elems);
-	visit(plan, &fill);
+struct removal {
+	struct batch *batch;
+	const struct nft_table *table;
+};
+
+static void flush_found_chain(const struct found *found, void *arg)
+{
+	const struct removal *removal = arg;
+
+	message_flush_chain(removal->batch, removal->table, found->name);
+}
+
+static void delete_found_chain(const struct found *found, void *arg)
+{
+	const struct removal *removal = arg;
+
+	message_delete_chain(removal->batch, removal->table, found->name);
+}
+
+static void delete_found_set(const struct found *found, void *arg)
+{
+	const struct removal *removal = arg;
+
+	message_delete_set(removal->batch, removal->table, found->name);
+}
+
+static void delete_found_counter(const struct found *found, void *arg)
+{
+	const struct removal *removal = arg;
+
+	message_delete_counter(removal->batch, removal->table, found->name);
+}
+
+static void flush_objects(struct plan *plan, const struct work *work)
+{
+	for (size_t i = 0; i < work->count; i++) {
+		const struct change *change = &work->changes[i];
+
+		if (change->kind == OBJECT_SET && change->fate == FATE_REFILL)
+			message_flush_set(plan->batch, &work->to->table, change->name);
+		if (change->kind == OBJECT_CHAIN &&
+			(change->fate == FATE_REFILL || removes(change->fate)))
+			message_flush_chain(
+				plan->batch, &work->to->table, chain_in_table(change->name));
+	}
+}
+
+static void delete_objects(struct plan *plan, const struct work *work, enum object_kind kind)
+{
+	static void (*const messages[])(
+		struct batch * batch, const struct nft_table *table, const char *name) = {
+		[OBJECT_SET] = message_delete_set,
+		[OBJECT_CHAIN] = message_delete_chain,
+		[OBJECT_COUNTER] = message_delete_counter,
+	};
+
+	for (size_t i = 0; i < work->count; i++) {
+		const struct change *change = &work->changes[i];
+
+		if (change->kind == kind && removes(change->fate))
+			messages[kind](plan->batch, &work->to->table,
+				kind == OBJECT_CHAIN ? chain_in_table(change->name) : change->name);
+	}
+}
+
+/* Users before what they use: rules, then elements that jump, then sets, chains, counters. */
+static void remove_objects(struct plan *plan, const struct work *work)
+{
+	struct removal removal = {plan->batch, &work->to->table};
+	const struct inventory *inventory = work->to->inventory;
+
+	flush_objects(plan, work);
+	if (inventory)
+		inventory_unwanted(inventory, OBJECT_CHAIN, flush_found_chain, &removal);
+	visit_elements(plan, work, true);
+	delete_objects(plan, work, OBJECT_SET);
+	if (inventory) {
+		inventory_unwanted(inventory, OBJECT_SET, delete_found_set, &removal);
+		inventory_unwanted(inventory, OBJECT_CHAIN, delete_found_chain, &removal);
+		inventory_unwanted(inventory, OBJECT_COUNTER, delete_found_counter, &removal);
+	}
+	delete_objects(plan, work, OBJECT_COUNTER);
+	delete_objects(plan, work, OBJECT_CHAIN);
+}
+
+/* --- creation ---------------------------------------------------------------------------------- */
+
+/* Whether the batch being built gives the chain its rules. */
+static bool writes_chain(const struct plan *plan, const struct change *change)
+{
+	bool ahead = plan->split && goes_ahead(change->name, change->fate);
+
+	return change->fate != FATE_DELETE && ahead == plan->preparing;
+}
+
+static void create_object(struct plan *plan, const struct work *work, const struct change *change)
+{
+	/* sets the policy of a base chain right should somebody have changed it */
+	bool confirm = work->to->inventory && base_form(change->name);
+
+	switch (change->kind) {
+	case OBJECT_COUNTER:
+		if (creates(plan, change->fate))
+			message_counter(plan->batch, &work->to->table, change->name);
+		break;
+	case OBJECT_SET:
+		if (creates(plan, change->fate))
+			message_set(plan->batch, &work->to->table, change->name, change->type,
+				change->comment, ++plan->set_id);
+		break;
+	case OBJECT_CHAIN:
+		if (writes_chain(plan, change) && (change->fate != FATE_REFILL || confirm))
+			message_chain(plan->batch, &work->to->table, change->name, change->comment);
+		break;
+	}
+}
+
+static void fill_chain(struct plan *plan, const struct work *work, const struct change *change)
+{
+	const struct rule_place place = {.table = &work->to->table,
+		.chain = chain_in_table(change->name),
+		.nflog_group = plan->input->nflog_group};
+
+	if (change->kind != OBJECT_CHAIN || !writes_chain(plan, change))
+		return;
+	for (size_t i = 0; i < change->rules->count; i++)
+		message_rule(plan->batch, &change->rules->items[i], &place);
+}
+
+static void create_objects(struct plan *plan, const struct work *work)
+{
+	for (size_t i = 0; i < work->count; i++)
+		create_object(plan, work, &work->changes[i]);
+	visit_elements(plan, work, false);
+	for (size_t i = 0; i < work->count; i++)
+		fill_chain(plan, work, &work->changes[i]);
 }
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
-static void on_weigh_counter(const char *name, enum diff diff, void *arg)
+/* A table of ours that nothing is to be in any more. */
+static bool is_left_over(const struct work *work)
 {
-	struct plan *plan = arg;
-
-	(void)diff;
-	if (plan->input->inventory)
-		inventory_want(plan->input->inventory, OBJECT_COUNTER, name);
+	return work->to->inventory && work->live && !work->needed;
 }
 
-static void on_weigh_set(
-	const char *name, enum set_type type, const char *comment, enum diff diff, void *arg)
-{
-	struct plan *plan = arg;
-
-	(void)comment;
-	plan->recreated += set_fate(plan, name, type, diff) == FATE_RECREATE;
-	if (plan->input->inventory)
-		inventory_want(plan->input->inventory, OBJECT_SET, name);
-}
-
-static void on_weigh_chain(const char *name, const char *comment, const struct rule_list *rules,
-	enum diff diff, void *arg)
-{
-	struct plan *plan = arg;
-	enum fate fate = chain_fate(plan, name, diff);
-
-	(void)comment;
-	(void)rules;
-	plan->new_chains += goes_ahead(name, fate);
-	plan->recreated += fate == FATE_RECREATE;
-	if (fate == FATE_RECREATE)
-		log_warn("kernel",
-			"chain %s of table inet %s has another hook or priority than it should: "
-			"making it anew",
-			name, plan->input->table);
-	if (plan->input->inventory)
-		inventory_want(plan->input->inventory, OBJECT_CHAIN, name);
-}
-
-static struct batch *begin_batch(struct plan *plan, bool preparing)
+static void begin_batch(struct plan *plan, bool preparing)
 {
 	plan->batch = batch_new();
 	plan->preparing = preparing;
-	if (plan->input->inventory)
-		message_table(plan->batch, plan->input->table, plan->input->table_flags);
+	for (const struct work *work = plan->works; work < plan->works + PLAN_TABLES; work++)
+		if (work->to->inventory ? work->needed : work->created && !work->live)
+			message_table(plan->batch, &work->to->table, work->to->flags);
+}
+
+static struct batch *prepare_batch(struct plan *plan)
+{
+	begin_batch(plan, true);
+	for (const struct work *work = plan->works; work < plan->works + PLAN_TABLES; work++)
+		create_objects(plan, work);
+	return plan->batch;
+}
+
+static struct batch *apply_batch(struct plan *plan)
+{
+	begin_batch(plan, false);
+	for (const struct work *work = plan->works; work < plan->works + PLAN_TABLES; work++) {
+		if (is_left_over(work)) {
+			message_delete_table(plan->batch, &work->to->table);
+			continue;
+		}
+		remove_objects(plan, work);
+		create_objects(plan, work);
+	}
 	return plan->batch;
 }
 
 void plan_batches(const struct plan_input *input, struct plan_batches *batches)
 {
-	static const struct ruleset_visitor weigh = {
-		.counter = on_weigh_counter, .set = on_weigh_set, .chain = on_weigh_chain};
 	struct plan plan = {.input = input};
-	bool live = !input->inventory || inventory_has_table(input->inventory);
 
 	*batches = (struct plan_batches){0};
-	visit(&plan, &weigh);
-	/* rules of new chains may use a set whose old form would then still be there, so not with a re-creation */
-	plan.split = live && plan.new_chains && !plan.recreated;
-	if (plan.split) {
-		batches->prepare = begin_batch(&plan, true);
-		create_objects(&plan);
+	gather(&plan);
+	plan.split = wants_split(&plan);
+	if (plan.split)
+		batches->prepare = prepare_batch(&plan);
+	batches->apply = apply_batch(&plan);
+	for (int i = 0; i < PLAN_TABLES; i++) {
+		const struct work *work = &plan.works[i];
+
+		batches->there[i] = (work->live && !is_left_over(work)) || work->created;
+		free(work->changes);
 	}
-	batches->apply = begin_batch(&plan, false);
-	remove_objects(&plan);
-	create_objects(&plan);
 }
 
 void plan_batches_clear(struct plan_batches *batches)

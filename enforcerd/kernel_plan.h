@@ -14,19 +14,28 @@
 #include "enforcerd/kernel_batch.h"
 #include "enforcerd/kernel_dump.h"
 
-struct plan_input {
-	const char *table;
-	uint32_t table_flags; /* of message_table() */
-	uint16_t nflog_group;
-	const struct ruleset *ruleset;
-	/* What the table holds, when it is to be replaced whole: then everything wanted is pending in the ruleset. NULL: the
-	 * kernel holds what was committed last. */
+/* Our two tables: IN_INET and IN_BRIDGE, in this order. */
+enum { PLAN_TABLES = 2 };
+
+struct plan_table {
+	struct nft_table table;
+	uint32_t flags; /* of message_table() */
+	bool there;     /* the kernel has it */
+	/* What it holds, when it is to be replaced whole: then everything wanted is pending in the ruleset. NULL: the kernel
+	 * holds what was committed last. For both tables or for neither. */
 	struct inventory *inventory;
 };
 
+struct plan_input {
+	struct plan_table tables[PLAN_TABLES];
+	uint16_t nflog_group;
+	const struct ruleset *ruleset;
+};
+
 struct plan_batches {
-	struct batch *prepare; /* to be sent first, or NULL */
-	struct batch *apply;   /* may be without messages */
+	struct batch *prepare;   /* to be sent first, or NULL */
+	struct batch *apply;     /* may be without messages */
+	bool there[PLAN_TABLES]; /* the tables that the kernel has afterwards */
 };
 
 void plan_batches(const struct plan_input *input, struct plan_batches *batches);

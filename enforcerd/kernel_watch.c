@@ -72,7 +72,7 @@ static bool names_table(const struct nlmsghdr *message, const char *table)
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attr;
 
-	if (header->nfgen_family != NFPROTO_INET)
+	if (header->nfgen_family != NFPROTO_INET && header->nfgen_family != NFPROTO_BRIDGE)
 		return false;
 	for (attr = attr_first(message, sizeof(*header)); attr; attr = attr_next(message, attr))
 		if (mnl_attr_get_type(attr) == NFTA_TABLE_NAME)

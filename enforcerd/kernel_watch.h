@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Hears of every nf_tables commit that is not ours, and says whether one of them changed our table. */
+/* Hears of every nf_tables commit that is not ours, and says whether one of them changed one of our tables. */
 #ifndef BULKHEAD_KERNEL_WATCH_H
 #define BULKHEAD_KERNEL_WATCH_H
 
@@ -17,7 +17,7 @@ int kernel_watch_fd(
 	const struct kernel_watch *watch); /* readable: kernel_watch_touched() has news */
 
 /*
- * Reads all news. True when table inet `table` may have been changed by another socket since the last call; who is then set
+ * Reads all news. True when table inet or bridge `table` may have been changed by another socket since the last call; who is then set
  * to words for the log: "nft (pid 123)", or why it is not known. Borrowed until the next call.
  */
 bool kernel_watch_touched(struct kernel_watch *watch, const char **who);

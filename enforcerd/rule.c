@@ -46,14 +46,20 @@ void rule_list_free(struct rule_list *list)
 	*list = (struct rule_list){0};
 }
 
-static bool rule_equal(const struct rule *a, const struct rule *b)
+bool rule_same_meaning(const struct rule *a, const struct rule *b)
 {
-	return a->match_count == b->match_count && a->log == b->log && a->verdict == b->verdict &&
-	       a->map_side == b->map_side && a->map_family == b->map_family &&
-	       !strcmp(a->counter, b->counter) && !strcmp(a->target, b->target) &&
-	       !strcmp(a->log_prefix, b->log_prefix) && !strcmp(a->comment, b->comment) &&
+	return a->match_count == b->match_count && a->verdict == b->verdict &&
+	       a->map_side == b->map_side && a->map_family == b->map_family && a->mark == b->mark &&
+	       a->mark_mask == b->mark_mask && !strcmp(a->target, b->target) &&
 	       (!a->match_count ||
 		       !memcmp(a->matches, b->matches, a->match_count * sizeof(*a->matches)));
+}
+
+static bool rule_equal(const struct rule *a, const struct rule *b)
+{
+	return rule_same_meaning(a, b) && a->log == b->log && a->log_original == b->log_original &&
+	       !strcmp(a->counter, b->counter) && !strcmp(a->log_prefix, b->log_prefix) &&
+	       !strcmp(a->comment, b->comment);
 }
 
 bool rule_list_equal(const struct rule_list *a, const struct rule_list *b)

@@ -123,6 +123,8 @@ struct match *rule_match(struct rule *rule, enum match_kind kind);
 /* A copy of a rule at the end of the list. */
 struct rule *rule_append_copy(struct rule_list *list, const struct rule *rule);
 void rule_list_free(struct rule_list *list);
+/* Whether they let the same packets through: same matches, verdict, target and mark; comment, log and counter do not count. */
+bool rule_same_meaning(const struct rule *a, const struct rule *b);
 bool rule_list_equal(const struct rule_list *a, const struct rule_list *b);
 
 #endif

@@ -42,7 +42,15 @@ static void mark_chain(struct ruleset *rs, struct rs_chain *chain)
 
 struct ruleset *ruleset_new(void)
 {
-	return xcalloc(1, sizeof(struct ruleset));
+	struct ruleset *rs = xcalloc(1, sizeof(*rs));
+
+	rs->policy_tables = IN_INET;
+	return rs;
+}
+
+void ruleset_policy_tables(struct ruleset *rs, enum ruleset_tables tables)
+{
+	rs->policy_tables = tables;
 }
 
 static void set_free(struct ruleset *rs, struct rs_set *set)
@@ -85,7 +93,7 @@ void ruleset_free(struct ruleset *rs)
 
 /* --- counters ---------------------------------------------------------------------------------- */
 
-void ruleset_counter(struct ruleset *rs, const char *name)
+void ruleset_counter_in(struct ruleset *rs, enum ruleset_tables tables, const char *name)
 {
 	struct rs_counter *counter = NULL;
 
@@ -93,10 +101,16 @@ void ruleset_counter(struct ruleset *rs, const char *name)
 	if (!counter) {
 		counter = xcalloc(1, sizeof(*counter));
 		snprintf(counter->name, sizeof(counter->name), "%s", name);
+		counter->tables = tables;
 		HASH_ADD_STR(rs->counters, name, counter);
 	}
 	rs->counters_dirty |= !counter->live || !counter->want;
 	counter->want = true;
+}
+
+void ruleset_counter(struct ruleset *rs, const char *name)
+{
+	ruleset_counter_in(rs, rs->policy_tables, name);
 }
 
 void ruleset_counter_drop(struct ruleset *rs, const char *name)
@@ -120,13 +134,15 @@ static struct rs_set *find_set(const struct ruleset *rs, const char *name)
 	return set;
 }
 
-void ruleset_set(struct ruleset *rs, const char *name, enum set_type type, const char *comment)
+void ruleset_set_in(struct ruleset *rs, enum ruleset_tables tables, const char *name,
+	enum set_type type, const char *comment)
 {
 	struct rs_set *set = find_set(rs, name);
 
 	if (!set) {
 		set = xcalloc(1, sizeof(*set));
 		snprintf(set->name, sizeof(set->name), "%s", name);
+		set->tables = tables;
 		set->type = type;
 		set->comment = comment ? xstrdup(comment) : NULL;
 		HASH_ADD_STR(rs->sets, name, set);
@@ -134,6 +150,11 @@ void ruleset_set(struct ruleset *rs, const char *name, enum set_type type, const
 	if (!set->want)
 		mark_set(rs, set);
 	set->want = true;
+}
+
+void ruleset_set(struct ruleset *rs, const char *name, enum set_type type, const char *comment)
+{
+	ruleset_set_in(rs, rs->policy_tables, name, type, comment);
 }
 
 static struct rs_elem *next_elem(const struct rs_set *set, const struct rs_elem *elem)
@@ -213,14 +234,15 @@ static struct rs_chain *find_chain(const struct ruleset *rs, const char *name)
 	return chain;
 }
 
-void ruleset_chain(
-	struct ruleset *rs, const char *name, const char *comment, struct rule_list *rules)
+void ruleset_chain_in(struct ruleset *rs, enum ruleset_tables tables, const char *name,
+	const char *comment, struct rule_list *rules)
 {
 	struct rs_chain *chain = find_chain(rs, name);
 
 	if (!chain) {
 		chain = xcalloc(1, sizeof(*chain));
 		snprintf(chain->name, sizeof(chain->name), "%s", name);
+		chain->tables = tables;
 		chain->comment = comment ? xstrdup(comment) : NULL;
 		HASH_ADD_STR(rs->chains, name, chain);
 	} else if (chain->want && rule_list_equal(&chain->rules, rules)) {
@@ -232,6 +254,12 @@ void ruleset_chain(
 	*rules = (struct rule_list){0};
 	chain->want = true;
 	mark_chain(rs, chain);
+}
+
+void ruleset_chain(
+	struct ruleset *rs, const char *name, const char *comment, struct rule_list *rules)
+{
+	ruleset_chain_in(rs, rs->policy_tables, name, comment, rules);
 }
 
 void ruleset_chain_drop(struct ruleset *rs, const char *name)
@@ -398,7 +426,7 @@ static void visit_set(const struct rs_set *set, const struct ruleset_visitor *vi
 	if (!set_dirty(set))
 		return;
 	if (visitor->set)
-		visitor->set(set->name, set->type, set->comment, diff, arg);
+		visitor->set(set->tables, set->name, set->type, set->comment, diff, arg);
 	if (!visitor->elem || diff == DIFF_REMOVE)
 		return;
 	for (size_t i = 0; i < set->dirty_count; i++) {
@@ -408,7 +436,7 @@ static void visit_set(const struct rs_set *set, const struct ruleset_visitor *vi
 		const struct elem_key key = elem_key_of(set->type, elem);
 
 		if (change != DIFF_NONE)
-			visitor->elem(set->name, set->type, &key, elem_chain(elem),
+			visitor->elem(set->tables, set->name, set->type, &key, elem_chain(elem),
 				elem_comment(elem), change, arg);
 	}
 }
@@ -419,7 +447,8 @@ static void visit_chain(
 	enum diff diff = presence(chain->live, chain->want, true);
 
 	if (diff != DIFF_NONE && visitor->chain)
-		visitor->chain(chain->name, chain->comment, &chain->rules, diff, arg);
+		visitor->chain(
+			chain->tables, chain->name, chain->comment, &chain->rules, diff, arg);
 }
 
 static void visit_counters(
@@ -430,8 +459,8 @@ static void visit_counters(
 	for (counter = rs->counters; counter && rs->counters_dirty && visitor->counter;
 		counter = counter->hh.next)
 		if (counter->live != counter->want)
-			visitor->counter(
-				counter->name, presence(counter->live, counter->want, false), arg);
+			visitor->counter(counter->tables, counter->name,
+				presence(counter->live, counter->want, false), arg);
 }
 
 void ruleset_visit(const struct ruleset *rs, const struct ruleset_visitor *visitor, void *arg)

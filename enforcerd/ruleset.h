@@ -122,7 +122,8 @@ struct ruleset_visitor {
 /* Visits only what is pending; NULL members are skipped. */
 void ruleset_visit(const struct ruleset *rs, const struct ruleset_visitor *visitor, void *arg);
 
-/* Whole wanted content in nft's own words, sorted, for golden tests and --check. */
+/* Whole wanted content in nft's own words, sorted, for golden tests and --check: what is in table inet alone, then, headed, what is
+ * in both tables, and what is in table bridge alone. */
 void ruleset_render(const struct ruleset *rs, struct strbuf *out);
 
 DEFINE_CLEANUP(ruleset, struct ruleset *, ruleset_free)

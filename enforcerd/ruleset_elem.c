@@ -11,57 +11,99 @@ enum { BUCKETS_MIN = 8, KEY_MAX = 32 };
 /* --- keys -------------------------------------------------------------------------------------- */
 
 static const struct {
-	uint8_t len, family; /* family 0: no address */
-	bool range;
+	uint8_t len;
+	struct key_layout parts;
 } layouts[] = {
-	[SET_IPV4] = {4, 4, false},
-	[SET_IPV6] = {16, 6, false},
-	[SET_CIDR4] = {8, 4, true},
-	[SET_CIDR6] = {32, 6, true},
-	[SET_PORT] = {2, 0, false},
-	[SET_IFNAME] = {16, 0, false},
-	[MAP_IPV4] = {4, 4, false},
-	[MAP_IPV6] = {16, 6, false},
-	[MAP_IFNAME] = {16, 0, false},
+	[SET_IPV4] = {4, {.family = 4}},
+	[SET_IPV6] = {16, {.family = 6}},
+	[SET_CIDR4] = {8, {.family = 4, .range = true}},
+	[SET_CIDR6] = {32, {.family = 6, .range = true}},
+	[SET_PORT] = {2, {.port = true}},
+	[SET_IFNAME] = {16, {.ifname = true}},
+	[SET_MAC] = {6, {.mac = true}},
+	[SET_PORT_IPV4] = {20, {.ifname = true, .family = 4}},
+	[SET_PORT_IPV6] = {32, {.ifname = true, .family = 6}},
+	[SET_PORT_MAC] = {22, {.ifname = true, .mac = true}},
+	[MAP_IPV4] = {4, {.family = 4}},
+	[MAP_IPV6] = {16, {.family = 6}},
+	[MAP_IFNAME] = {16, {.ifname = true}},
 };
+
+const struct key_layout *key_layout(enum set_type type)
+{
+	return &layouts[type].parts;
+}
 
 static void encode(enum set_type type, const struct elem_key *key, uint8_t bytes[KEY_MAX])
 {
-	size_t len = layouts[type].len, half = len / 2;
+	const struct key_layout *parts = &layouts[type].parts;
+	size_t address = parts->family == 4 ? 4 : 16;
 
-	if (layouts[type].range) {
-		memcpy(bytes, key->ip.bytes, half);
-		memcpy(bytes + half, key->last.bytes, half);
-	} else if (layouts[type].family) {
-		memcpy(bytes, key->ip.bytes, len);
-	} else if (type == SET_PORT) {
-		memcpy(bytes, &key->port, len);
-	} else {
+	if (parts->ifname) {
 		/* what stands behind the NUL is no part of the name */
-		memset(bytes, 0, len);
-		memcpy(bytes, key->ifname, strnlen(key->ifname, len - 1));
+		memset(bytes, 0, sizeof(key->ifname));
+		memcpy(bytes, key->ifname, strnlen(key->ifname, sizeof(key->ifname) - 1));
+		bytes += sizeof(key->ifname);
 	}
+	if (parts->family) {
+		memcpy(bytes, key->ip.bytes, address);
+		bytes += address;
+	}
+	if (parts->range)
+		memcpy(bytes, key->last.bytes, address);
+	if (parts->port)
+		memcpy(bytes, &key->port, sizeof(key->port));
+	if (parts->mac)
+		memcpy(bytes, key->mac, sizeof(key->mac));
 }
 
 struct elem_key elem_key_of(enum set_type type, const struct rs_elem *elem)
 {
-	size_t len = layouts[type].len, half = len / 2;
+	const struct key_layout *parts = &layouts[type].parts;
+	size_t address = parts->family == 4 ? 4 : 16;
+	const uint8_t *bytes = elem->key;
 	struct elem_key key;
 
 	memset(&key, 0, sizeof(key));
-	key.ip.family = layouts[type].family;
-	if (layouts[type].range) {
-		key.last.family = layouts[type].family;
-		memcpy(key.ip.bytes, elem->key, half);
-		memcpy(key.last.bytes, elem->key + half, half);
-	} else if (layouts[type].family) {
-		memcpy(key.ip.bytes, elem->key, len);
-	} else if (type == SET_PORT) {
-		memcpy(&key.port, elem->key, len);
-	} else {
-		memcpy(key.ifname, elem->key, len);
+	if (parts->ifname) {
+		memcpy(key.ifname, bytes, sizeof(key.ifname));
+		bytes += sizeof(key.ifname);
 	}
+	if (parts->family) {
+		key.ip.family = parts->family;
+		memcpy(key.ip.bytes, bytes, address);
+		bytes += address;
+	}
+	if (parts->range) {
+		key.last.family = parts->family;
+		memcpy(key.last.bytes, bytes, address);
+	}
+	if (parts->port)
+		memcpy(&key.port, bytes, sizeof(key.port));
+	if (parts->mac)
+		memcpy(key.mac, bytes, sizeof(key.mac));
 	return key;
+}
+
+char *elem_key_text(enum set_type type, const struct elem_key *key)
+{
+	const struct key_layout *parts = &layouts[type].parts;
+	cleanup_strbuf struct strbuf out = {0};
+	char ip[IP_TEXT_MAX];
+
+	if (parts->ifname)
+		strbuf_addf(
+			&out, "\"%s\"%s", key->ifname, parts->family || parts->mac ? " . " : "");
+	if (parts->family)
+		strbuf_add(&out, ip_format(&key->ip, ip));
+	if (parts->range)
+		strbuf_addf(&out, "-%s", ip_format(&key->last, ip));
+	if (parts->port)
+		strbuf_addf(&out, "%u", key->port);
+	if (parts->mac)
+		strbuf_addf(&out, "%02x:%02x:%02x:%02x:%02x:%02x", key->mac[0], key->mac[1],
+			key->mac[2], key->mac[3], key->mac[4], key->mac[5]);
+	return strbuf_take(&out);
 }
 
 /* FNV-1a, and the high bits mixed down: neighbouring addresses must not share buckets. */

@@ -6,7 +6,20 @@
 #ifndef BULKHEAD_RULESET_ELEM_H
 #define BULKHEAD_RULESET_ELEM_H
 
+#include "common/err.h"
 #include "enforcerd/ruleset.h"
+
+/* What the key of a type is made of, in this order. */
+struct key_layout {
+	bool ifname;
+	uint8_t family; /* of an address, or 0 */
+	bool range;     /* two of them */
+	bool port, mac;
+};
+
+const struct key_layout *key_layout(enum set_type type);
+/* A key in nft's words, e.g. "\"br0\" . 10.0.0.1"; caller frees. */
+char *elem_key_text(enum set_type type, const struct elem_key *key) must_check;
 
 struct rs_value {
 	bool has_chain, has_comment;

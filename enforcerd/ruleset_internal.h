@@ -10,6 +10,7 @@
 /* want: should be there; live: the kernel has it. */
 struct rs_set {
 	char name[NFT_NAME_MAX];
+	enum ruleset_tables tables;
 	enum set_type type;
 	char *comment;
 	bool want, live, dirty;
@@ -22,6 +23,7 @@ struct rs_set {
 
 struct rs_chain {
 	char name[NFT_NAME_MAX];
+	enum ruleset_tables tables;
 	char *comment;
 	struct rule_list rules;
 	bool want, live, dirty;
@@ -30,11 +32,13 @@ struct rs_chain {
 
 struct rs_counter {
 	char name[NFT_NAME_MAX];
+	enum ruleset_tables tables;
 	bool want, live;
 	UT_hash_handle hh;
 };
 
 struct ruleset {
+	enum ruleset_tables policy_tables;
 	struct rs_set *sets;
 	struct rs_chain *chains;
 	struct rs_counter *counters;

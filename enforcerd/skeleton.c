@@ -156,7 +156,7 @@ static void build_input(struct ruleset *rs, enum host_action host_action)
 	ruleset_chain(rs, CHAIN_INPUT, "from containers to this host", &rules);
 }
 
-void skeleton_build(struct ruleset *rs, enum host_action host_action)
+void skeleton_build(struct ruleset *rs, const struct skeleton_config *config)
 {
 	static const char *const counters[] = {"drop_egress", "drop_ingress", "host", "invalid",
 		"midstream", "strict", "untracked"};
@@ -181,5 +181,5 @@ void skeleton_build(struct ruleset *rs, enum host_action host_action)
 	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++)
 		ruleset_set(rs, sets[i].name, sets[i].type, sets[i].comment);
 	build_forward(rs);
-	build_input(rs, host_action);
+	build_input(rs, config->host_action);
 }

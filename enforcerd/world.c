@@ -126,7 +126,7 @@ struct world *world_new(const struct world_config *config)
 	world->rs = ruleset_new();
 	world->selecting = selector_index_new();
 	world->matching = selector_index_new();
-	skeleton_build(world->rs, config->host_action);
+	skeleton_build(world->rs, &(struct skeleton_config){.host_action = config->host_action});
 	return world;
 }
 

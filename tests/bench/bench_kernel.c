@@ -137,7 +137,7 @@ static struct ruleset *world(unsigned endpoints, unsigned groups)
 	const struct elem_key port = {.port = 3306};
 	struct ruleset *rs = ruleset_new();
 
-	skeleton_build(rs, HOST_RETURN);
+	skeleton_build(rs, &(struct skeleton_config){.host_action = HOST_RETURN});
 	ruleset_set(rs, "port_x", SET_PORT, NULL);
 	ruleset_put(rs, "port_x", &port, NULL, NULL);
 	for (unsigned i = 0; i < groups; i++)

@@ -150,7 +150,7 @@ static inline void put_open_chain(const char *name)
 static inline void build_world(struct ruleset *target)
 {
 	rs = target;
-	skeleton_build(rs, HOST_RETURN);
+	skeleton_build(rs, &(struct skeleton_config){.host_action = HOST_RETURN});
 	ruleset_set(rs, "sel_front_4", SET_IPV4, "role == \"frontend\"");
 	ruleset_set(rs, "sel_front_6", SET_IPV6, "role == \"frontend\"");
 	ruleset_set(rs, "port_db", SET_PORT, NULL);

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct nft_table inet = {"t", NFPROTO_INET}, bridge = {"t", NFPROTO_BRIDGE};
+
 static void expect_text(const struct batch *batch, const char *wanted)
 {
 	char *text = batch_text(batch);
@@ -34,25 +36,27 @@ static struct elem_key key_ip(const char *text)
 START_TEST(test_words_of_every_operation)
 {
 	struct batch *batch = batch_new();
-	const struct rule_place place = {.table = "t", .chain = "eg_x", .nflog_group = 1};
+	const struct rule_place place = {.table = &inet, .chain = "eg_x", .nflog_group = 1};
 	struct rule rule = {.log = true, .verdict = VERDICT_DROP, .comment = "policy \"x\""};
 	struct rule plain = {.verdict = VERDICT_DROP};
 
 	ck_assert_uint_eq(batch_count(batch), 0);
-	message_table(batch, "t", TABLE_OWNED);
-	message_counter(batch, "t", "n");
-	message_set(batch, "t", "s", SET_IPV4, "role == \"x\"", 1);
-	message_chain(batch, "t", "eg_x", "comment");
-	message_chain(batch, "t", "forward", NULL);
+	message_table(batch, &inet, TABLE_OWNED);
+	message_counter(batch, &inet, "n");
+	message_set(batch, &inet, "s", SET_IPV4, "role == \"x\"", 1);
+	message_chain(batch, &inet, "eg_x", "comment");
+	message_chain(batch, &inet, "forward", NULL);
 	message_rule(batch, &rule, &place);
 	message_rule(batch, &plain, &place);
-	message_flush_chain(batch, "t", "eg_x");
-	message_flush_set(batch, "t", "s");
-	message_delete_set(batch, "t", "s");
-	message_delete_chain(batch, "t", "eg_x");
-	message_delete_counter(batch, "t", "n");
-	message_delete_table(batch, "t");
-	ck_assert_uint_eq(batch_count(batch), 14);
+	message_flush_chain(batch, &inet, "eg_x");
+	message_flush_set(batch, &inet, "s");
+	message_delete_set(batch, &inet, "s");
+	message_delete_chain(batch, &inet, "eg_x");
+	message_delete_counter(batch, &inet, "n");
+	message_delete_table(batch, &inet);
+	message_chain(batch, &bridge, "bridge:forward", NULL);
+	message_flush_set(batch, &bridge, "s");
+	ck_assert_uint_eq(batch_count(batch), 16);
 	expect_text(batch, "add table t\n"
 			   "add counter n\n"
 			   "add set s\n"
@@ -66,7 +70,9 @@ START_TEST(test_words_of_every_operation)
 			   "delete set s\n"
 			   "delete chain eg_x\n"
 			   "delete counter n\n"
-			   "delete table t\n");
+			   "delete table t\n"
+			   "add chain forward of family bridge\n"
+			   "delete all elements from set s of family bridge\n");
 	batch_free(batch);
 }
 END_TEST
@@ -81,18 +87,24 @@ static const struct {
 	{SET_IPV6, {.port = 0}, "fd00::1", "add element fd00::1 to set s\n"},
 	{MAP_IPV4, {.port = 0}, "10.1.2.3", "add element 10.1.2.3 to set s\n"},
 	{SET_PORT, {.port = 3306}, NULL, "add element 3306 to set s\n"},
-	{SET_IFNAME, {.ifname = "br-0123456789ab"}, NULL, "add element br-0123456789ab to set s\n"},
-	{MAP_IFNAME, {.ifname = "br0"}, NULL, "add element br0 to set s\n"},
+	{SET_IFNAME, {.ifname = "br-0123456789ab"}, NULL,
+		"add element \"br-0123456789ab\" to set s\n"},
+	{MAP_IFNAME, {.ifname = "br0"}, NULL, "add element \"br0\" to set s\n"},
+	{SET_MAC, {.mac = {2, 0x42, 0, 0, 0, 9}}, NULL, "add element 02:42:00:00:00:09 to set s\n"},
+	{SET_PORT_IPV4, {.ifname = "v1"}, "10.1.2.3", "add element \"v1\" . 10.1.2.3 to set s\n"},
+	{SET_PORT_IPV6, {.ifname = "v1"}, "fd00::1", "add element \"v1\" . fd00::1 to set s\n"},
+	{SET_PORT_MAC, {.ifname = "v1", .mac = {2, 0x42, 0, 0, 0, 9}}, NULL,
+		"add element \"v1\" . 02:42:00:00:00:09 to set s\n"},
 };
 
 START_TEST(test_words_of_elements)
 {
 	struct batch *batch = batch_new();
-	struct elems elems = {.batch = batch, .table = "t"};
+	struct elems elems = {.batch = batch, .table = &inet};
 	struct elem_key key = key_cases[_i].key;
 
 	if (key_cases[_i].text)
-		key = key_ip(key_cases[_i].text);
+		key.ip = key_ip(key_cases[_i].text).ip;
 	elems_add(&elems, "s", key_cases[_i].type, &key,
 		set_is_map(key_cases[_i].type) ? "c" : NULL, "comment");
 	elems_finish(&elems);
@@ -120,7 +132,7 @@ static size_t count_elems(const struct nlmsghdr *message)
 START_TEST(test_elements_are_gathered_by_set)
 {
 	struct batch *batch = batch_new();
-	struct elems elems = {.batch = batch, .table = "t", .remove = true};
+	struct elems elems = {.batch = batch, .table = &inet, .remove = true};
 	struct elem_key key = key_ip("10.0.0.1");
 
 	for (int i = 0; i < 3; i++)
@@ -138,7 +150,7 @@ enum { MANY = 100000 };
 START_TEST(test_many_elements_are_several_messages)
 {
 	struct batch *batch = batch_new();
-	struct elems elems = {.batch = batch, .table = "t"};
+	struct elems elems = {.batch = batch, .table = &inet};
 	struct elems before = elems;
 	size_t total = 0;
 
@@ -185,7 +197,7 @@ static const struct {
 START_TEST(test_ranges)
 {
 	struct batch *batch = batch_new();
-	struct elems elems = {.batch = batch, .table = "t"};
+	struct elems elems = {.batch = batch, .table = &inet};
 	struct elem_key key = key_ip(range_cases[_i].first);
 
 	key.last = key_ip(range_cases[_i].last).ip;
@@ -247,7 +259,7 @@ END_TEST
 START_TEST(test_blamed_element)
 {
 	struct batch *batch = batch_new();
-	struct elems elems = {.batch = batch, .table = "t"};
+	struct elems elems = {.batch = batch, .table = &inet};
 	const struct nlattr *attr, *elem;
 	static const char *const texts[] = {"10.0.0.1", "10.0.0.2", "10.0.0.3"};
 	uint32_t offset;

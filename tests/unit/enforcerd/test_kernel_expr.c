@@ -4,16 +4,19 @@
 #include <check.h>
 #include <libnftnl/common.h>
 #include <libnftnl/udata.h>
+#include <linux/netfilter.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct rule_place place = {.table = "t", .chain = "c", .nflog_group = 64};
+static const struct nft_table inet = {"t", NFPROTO_INET}, bridge = {"t", NFPROTO_BRIDGE};
+static const struct rule_place in_inet = {.table = &inet, .chain = "c", .nflog_group = 64};
+static const struct rule_place in_bridge = {.table = &bridge, .chain = "c", .nflog_group = 64};
 
 /* libnftnl's own words for the expressions of a rule. */
-static void expect_rule(const struct rule *rule, enum rule_part part, uint8_t family,
-	const char *const *wanted, size_t count)
+static void expect_rule_at(const struct rule *rule, const struct rule_place *place,
+	enum rule_part part, uint8_t family, const char *const *wanted, size_t count)
 {
-	struct nftnl_rule *built = kernel_rule(rule, part, family, &place);
+	struct nftnl_rule *built = kernel_rule(rule, part, family, place);
 	char text[4096];
 	const char *at = text;
 
@@ -27,6 +30,12 @@ static void expect_rule(const struct rule *rule, enum rule_part part, uint8_t fa
 	}
 	ck_assert_msg(strstr(at, "[ ") == NULL, "more than wanted: %s", at);
 	nftnl_rule_free(built);
+}
+
+static void expect_rule(const struct rule *rule, enum rule_part part, uint8_t family,
+	const char *const *wanted, size_t count)
+{
+	expect_rule_at(rule, &in_inet, part, family, wanted, count);
 }
 
 static struct cidr block(const char *text)
@@ -118,13 +127,85 @@ static const struct match_case match_cases[] = {
 			"[ payload load 1b @ transport header + 13 => reg 1 ]",
 			"[ bitwise reg 1 = ( reg 1 & 0x00000017 ) ^ 0x00000000 ]",
 			"[ cmp neq reg 1 0x00000002 ]"}},
+	{{.kind = MATCH_CT_MARK, .value = 0xabcd0001, .mask = 0xffff0000}, NULL,
+		{"[ ct load mark => reg 1 ]",
+			"[ bitwise reg 1 = ( reg 1 & 0xffff0000 ) ^ 0x00000000 ]",
+			"[ cmp eq reg 1 0xabcd0000 ]"}},
+	{{.kind = MATCH_CT_MARK, .mask = 0xf, .negate = true}, NULL,
+		{"[ ct load mark => reg 1 ]", "[ bitwise", "[ cmp neq reg 1 0x00000000 ]"}},
+	{{.kind = MATCH_IIF, .set = "br0", .negate = true}, NULL,
+		{"[ meta load iifname => reg 1 ]", "[ cmp neq reg 1 0x00307262"}},
+	{{.kind = MATCH_L4PROTO, .value = 17}, NULL,
+		{"[ meta load l4proto => reg 1 ]", "[ cmp eq reg 1 0x00000011 ]"}},
+	{{.kind = MATCH_L4PROTO, .value = 17, .negate = true}, NULL,
+		{"[ meta load l4proto => reg 1 ]", "[ cmp neq reg 1 0x00000011 ]"}},
+	{{.kind = MATCH_HDR_PORT, .first = 67, .last = 67}, NULL,
+		{"[ payload load 2b @ transport header + 0 => reg 1 ]",
+			"[ cmp eq reg 1 0x00004300 ]"}},
+	{{.kind = MATCH_HDR_PORT, .side = SIDE_DST, .first = 67, .last = 68, .negate = true}, NULL,
+		{"[ payload load 2b @ transport header + 2 => reg 1 ]",
+			"[ range neq reg 1 0x00004300 0x00004400 ]"}},
+	{{.kind = MATCH_PORT_SET, .family = 4, .set = "at"}, NULL,
+		{"[ meta load nfproto => reg 1 ]", "[ cmp eq reg 1 0x00000002 ]",
+			"[ meta load iifname => reg 1 ]",
+			"[ payload load 4b @ network header + 12 => reg 2 ]",
+			"[ lookup reg 1 set at ]"}},
 };
+
+/* In a table of the bridge family. */
+static const struct match_case bridge_cases[] = {
+	{{.kind = MATCH_NFPROTO, .family = 6}, NULL,
+		{"[ meta load protocol => reg 1 ]", "[ cmp eq reg 1 0x0000dd86 ]"}},
+	{{.kind = MATCH_NFPROTO, .family = 4, .negate = true}, NULL,
+		{"[ meta load protocol => reg 1 ]", "[ cmp neq reg 1 0x00000008 ]"}},
+	{{.kind = MATCH_HDR_ADDR}, "10.0.0.1",
+		{"[ meta load protocol => reg 1 ]", "[ cmp eq reg 1 0x00000008 ]",
+			"[ payload load 4b @ network header + 12 => reg 1 ]", "[ cmp eq reg 1"}},
+	{{.kind = MATCH_ETHER_TYPE, .value = 0x8100, .negate = true}, NULL,
+		{"[ payload load 2b @ link header + 12 => reg 1 ]",
+			"[ cmp neq reg 1 0x00000081 ]"}},
+	{{.kind = MATCH_ETHER_MULTICAST}, NULL,
+		{"[ payload load 6b @ link header + 0 => reg 1 ]",
+			"[ bitwise reg 1 = ( reg 1 & 0x00000001 0x00000000 ) ^ 0x00000000 "
+			"0x00000000 ]",
+			"[ cmp eq reg 1 0x00000001 0x00000000 ]"}},
+	{{.kind = MATCH_FIELD_SET, .family = 6, .side = SIDE_DST, .set = "s"}, NULL,
+		{"[ meta load protocol => reg 1 ]", "[ cmp eq reg 1 0x0000dd86 ]",
+			"[ payload load 16b @ network header + 24 => reg 1 ]",
+			"[ lookup reg 1 set s ]"}},
+	{{.kind = MATCH_FIELD_SET, .field = FIELD_ETHER_SADDR, .set = "s", .negate = true}, NULL,
+		{"[ payload load 6b @ link header + 6 => reg 1 ]", "[ lookup reg 1 set s 0x1 ]"}},
+	{{.kind = MATCH_PORT_SET, .field = FIELD_ETHER_SADDR, .set = "s"}, NULL,
+		{"[ meta load iifname => reg 1 ]", "[ payload load 6b @ link header + 6 => reg 2 ]",
+			"[ lookup reg 1 set s ]"}},
+	{{.kind = MATCH_PORT_SET, .field = FIELD_ARP_SHA, .set = "s"}, NULL,
+		{"[ meta load protocol => reg 1 ]", "[ cmp eq reg 1 0x00000608 ]",
+			"[ meta load iifname => reg 1 ]",
+			"[ payload load 6b @ network header + 8 => reg 2 ]",
+			"[ lookup reg 1 set s ]"}},
+	{{.kind = MATCH_PORT_SET, .field = FIELD_ARP_SPA, .set = "s", .negate = true}, NULL,
+		{"[ meta load protocol => reg 1 ]", "[ cmp eq reg 1 0x00000608 ]",
+			"[ meta load iifname => reg 1 ]",
+			"[ payload load 4b @ network header + 14 => reg 2 ]",
+			"[ lookup reg 1 set s 0x1 ]"}},
+	{{.kind = MATCH_PORT_SET, .field = FIELD_ND_TARGET, .set = "s"}, NULL,
+		{"[ meta load l4proto => reg 1 ]", "[ cmp eq reg 1 0x0000003a ]",
+			"[ meta load iifname => reg 1 ]",
+			"[ payload load 16b @ transport header + 8 => reg 2 ]",
+			"[ lookup reg 1 set s ]"}},
+	{{.kind = MATCH_PORT_SET, .family = 6, .side = SIDE_DST, .set = "s"}, NULL,
+		{"[ meta load protocol => reg 1 ]", "[ cmp eq reg 1 0x0000dd86 ]",
+			"[ meta load oifname => reg 1 ]",
+			"[ payload load 16b @ network header + 24 => reg 2 ]",
+			"[ lookup reg 1 set s ]"}},
+};
+
+enum { BRIDGE_CASES = sizeof(bridge_cases) / sizeof(*bridge_cases) };
 
 enum { MATCH_CASES = sizeof(match_cases) / sizeof(*match_cases) };
 
-START_TEST(test_match)
+static void expect_match(const struct match_case *c, const struct rule_place *place)
 {
-	const struct match_case *c = &match_cases[_i];
 	struct match match = c->match;
 	struct rule rule = {.matches = &match, .match_count = 1, .verdict = VERDICT_CONTINUE};
 	size_t count = 0;
@@ -133,7 +214,18 @@ START_TEST(test_match)
 		match.cidr = block(c->cidr);
 	while (count < LINES_MAX && c->lines[count])
 		count++;
-	expect_rule(&rule, RULE_VERDICT, 0, c->lines, count);
+	expect_rule_at(&rule, place, RULE_VERDICT, 0, c->lines, count);
+}
+
+START_TEST(test_match)
+{
+	expect_match(&match_cases[_i], &in_inet);
+}
+END_TEST
+
+START_TEST(test_match_in_bridge)
+{
+	expect_match(&bridge_cases[_i], &in_bridge);
 }
 END_TEST
 
@@ -172,6 +264,10 @@ static const struct {
 		{"[ meta load iifname => reg 1 ]", "[ lookup reg 1 set x dreg 0 ]"}},
 	{VERDICT_MAP_OIF, SIDE_SRC, 0,
 		{"[ meta load oifname => reg 1 ]", "[ lookup reg 1 set x dreg 0 ]"}},
+	{VERDICT_MAP_IBR, SIDE_SRC, 0,
+		{"[ meta load bri_iifname => reg 1 ]", "[ lookup reg 1 set x dreg 0 ]"}},
+	{VERDICT_MAP_OBR, SIDE_SRC, 0,
+		{"[ meta load bri_oifname => reg 1 ]", "[ lookup reg 1 set x dreg 0 ]"}},
 };
 
 START_TEST(test_verdict)
@@ -204,6 +300,34 @@ START_TEST(test_log_is_a_rule_of_its_own)
 
 	expect_rule(&rule, RULE_LOG, 0, log, 4);
 	expect_rule(&rule, RULE_VERDICT, 0, verdict, 4);
+}
+END_TEST
+
+/* Only what goes the flow's own way is logged, the answers are dropped without. */
+START_TEST(test_log_of_original_direction)
+{
+	static const char *const log[] = {"[ ct load direction => reg 1 ]",
+		"[ cmp eq reg 1 0x00000000 ]", "[ limit rate", "[ log prefix p group"};
+	static const char *const verdict[] = {"[ immediate reg 0 drop ]"};
+	struct rule rule = {
+		.log = true, .log_original = true, .log_prefix = "p", .verdict = VERDICT_DROP};
+
+	expect_rule(&rule, RULE_LOG, 0, log, 4);
+	expect_rule(&rule, RULE_VERDICT, 0, verdict, 1);
+}
+END_TEST
+
+START_TEST(test_mark)
+{
+	static const char *const lines[] = {"[ objref type 1 name n ]", "[ ct load mark => reg 1 ]",
+		"[ bitwise reg 1 = ( reg 1 & 0x0000ffff ) ^ 0xabcd0000 ]",
+		"[ ct set mark with reg 1 ]", "[ immediate reg 0 accept ]"};
+	struct rule rule = {.mark = 0xabcd1234,
+		.mark_mask = 0xffff0000,
+		.counter = "n",
+		.verdict = VERDICT_ACCEPT};
+
+	expect_rule(&rule, RULE_VERDICT, 0, lines, 5);
 }
 END_TEST
 
@@ -244,7 +368,7 @@ END_TEST
 
 static void expect_comment(const struct rule *rule, uint8_t family, const char *wanted)
 {
-	struct nftnl_rule *built = kernel_rule(rule, RULE_VERDICT, family, &place);
+	struct nftnl_rule *built = kernel_rule(rule, RULE_VERDICT, family, &in_inet);
 	uint32_t len = 0;
 	const uint8_t *notes = nftnl_rule_get_data(built, NFTNL_RULE_USERDATA, &len);
 
@@ -311,6 +435,9 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tests, test_match, 0, MATCH_CASES);
+	tcase_add_loop_test(tests, test_match_in_bridge, 0, BRIDGE_CASES);
+	tcase_add_test(tests, test_log_of_original_direction);
+	tcase_add_test(tests, test_mark);
 	tcase_add_test(tests, test_dependencies_once);
 	tcase_add_loop_test(tests, test_verdict, 0, sizeof(verdict_cases) / sizeof(*verdict_cases));
 	tcase_add_test(tests, test_log_is_a_rule_of_its_own);

@@ -5,11 +5,13 @@
 #include "enforcerd/skeleton.h"
 
 #include <check.h>
+#include <linux/netfilter.h>
 #include <stdlib.h>
 #include <string.h>
 
 static struct ruleset *rs;
 static struct plan_batches batches;
+static bool bridge_there;
 
 static struct elem_key key_ip(const char *text)
 {
@@ -65,7 +67,11 @@ static void teardown(void)
 
 static void plan(void)
 {
-	const struct plan_input input = {.table = "t", .nflog_group = 1, .ruleset = rs};
+	const struct plan_input input = {
+		.tables = {{.table = {"t", NFPROTO_INET}, .there = true},
+			{.table = {"t", NFPROTO_BRIDGE}, .there = bridge_there}},
+		.nflog_group = 1,
+		.ruleset = rs};
 
 	plan_batches_clear(&batches);
 	plan_batches(&input, &batches);
@@ -184,6 +190,86 @@ START_TEST(test_deletions_first)
 }
 END_TEST
 
+static void put_chain_in(enum ruleset_tables tables, const char *name, const char *comment)
+{
+	struct rule_list rules = {0};
+	struct rule *rule = rule_append(&rules);
+
+	rule->verdict = VERDICT_RETURN;
+	snprintf(rule->comment, sizeof(rule->comment), "%s", comment);
+	ruleset_chain_in(rs, tables, name, NULL, &rules);
+}
+
+/* The bridge table comes with the first object that is to be in it, in the batch that creates that. */
+START_TEST(test_bridge_table_when_needed)
+{
+	bridge_there = false;
+	ruleset_set_in(rs, IN_BRIDGE, "at4", SET_PORT_IPV4, NULL);
+	put_chain_in(IN_BRIDGE, "bridge:prerouting", "guard");
+	put_chain("in_a", "other");
+	plan();
+	ck_assert_ptr_null(batches.prepare);
+	expect(batches.apply, "add table t of family bridge\n"
+			      "flush chain in_a\n"
+			      "add rule to chain in_a (other)\n"
+			      "add set at4 of family bridge\n"
+			      "add chain prerouting of family bridge\n"
+			      "add rule to chain prerouting of family bridge (guard)\n");
+	ck_assert(batches.there[0]);
+	ck_assert(batches.there[1]);
+}
+END_TEST
+
+/* What is in both tables is written to both, in one and the same batch. */
+START_TEST(test_both_tables_in_one_batch)
+{
+	bridge_there = true;
+	ruleset_counter_in(rs, IN_BOTH, "n3");
+	ruleset_set_in(rs, IN_BOTH, "sel3", SET_IPV4, NULL);
+	put("sel3", "10.0.0.7", NULL);
+	put_chain_in(IN_BOTH, "eg_x", "x");
+	plan();
+	expect(batches.prepare, "add counter n3\n"
+				"add set sel3\n"
+				"add chain eg_x\n"
+				"add element 10.0.0.7 to set sel3\n"
+				"add rule to chain eg_x (x)\n"
+				"add counter n3 of family bridge\n"
+				"add set sel3 of family bridge\n"
+				"add chain eg_x of family bridge\n"
+				"add element 10.0.0.7 to set sel3 of family bridge\n"
+				"add rule to chain eg_x of family bridge (x)\n");
+	ck_assert_uint_eq(batch_count(batches.apply), 0);
+	ruleset_committed(rs);
+	put("sel3", "10.0.0.8", NULL);
+	del("sel3", "10.0.0.7");
+	put_chain_in(IN_BOTH, "eg_x", "y");
+	plan();
+	ck_assert_ptr_null(batches.prepare);
+	expect(batches.apply, "flush chain eg_x\n"
+			      "delete element 10.0.0.7 from set sel3\n"
+			      "add element 10.0.0.8 to set sel3\n"
+			      "add rule to chain eg_x (y)\n"
+			      "flush chain eg_x of family bridge\n"
+			      "delete element 10.0.0.7 from set sel3 of family bridge\n"
+			      "add element 10.0.0.8 to set sel3 of family bridge\n"
+			      "add rule to chain eg_x of family bridge (y)\n");
+	ruleset_committed(rs);
+	ruleset_chain_drop(rs, "eg_x");
+	ruleset_set_drop(rs, "sel3");
+	ruleset_counter_drop(rs, "n3");
+	plan();
+	expect(batches.apply, "flush chain eg_x\n"
+			      "delete set sel3\n"
+			      "delete counter n3\n"
+			      "delete chain eg_x\n"
+			      "flush chain eg_x of family bridge\n"
+			      "delete set sel3 of family bridge\n"
+			      "delete counter n3 of family bridge\n"
+			      "delete chain eg_x of family bridge\n");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("kernel_plan");
@@ -199,6 +285,8 @@ int main(void)
 	tcase_add_test(tests, test_without_new_chains_one_batch);
 	tcase_add_test(tests, test_hook_waits_for_the_second_batch);
 	tcase_add_test(tests, test_deletions_first);
+	tcase_add_test(tests, test_bridge_table_when_needed);
+	tcase_add_test(tests, test_both_tables_in_one_batch);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

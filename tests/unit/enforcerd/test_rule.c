@@ -176,10 +176,32 @@ static void change_set(struct rule *r)
 	strcpy(r->matches[0].set, "x");
 }
 
-static void (*const changes[])(struct rule *) = {change_log, change_prefix, change_counter,
-	change_verdict, change_side, change_family, change_target, change_comment, change_matches,
-	change_kind, change_negate, change_match_side, change_match_family, change_value,
-	change_first, change_last, change_bits, change_address, change_set};
+static void change_log_original(struct rule *r)
+{
+	r->log_original = true;
+}
+static void change_mark(struct rule *r)
+{
+	r->mark = 0x10000;
+}
+static void change_mark_mask(struct rule *r)
+{
+	r->mark_mask = 0xffff0000;
+}
+static void change_field(struct rule *r)
+{
+	r->matches[0].field = FIELD_ARP_SPA;
+}
+static void change_mask(struct rule *r)
+{
+	r->matches[1].mask = 1;
+}
+
+static void (*const changes[])(struct rule *) = {change_log_original, change_mark, change_mark_mask,
+	change_field, change_mask, change_log, change_prefix, change_counter, change_verdict,
+	change_side, change_family, change_target, change_comment, change_matches, change_kind,
+	change_negate, change_match_side, change_match_family, change_value, change_first,
+	change_last, change_bits, change_address, change_set};
 
 START_TEST(test_every_field_counts_in_a_comparison)
 {
@@ -191,6 +213,27 @@ START_TEST(test_every_field_counts_in_a_comparison)
 	changes[_i](&b.items[0]);
 	ck_assert(!rule_list_equal(&a, &b));
 	ck_assert(!rule_list_equal(&b, &a));
+	rule_list_free(&a);
+	rule_list_free(&b);
+}
+END_TEST
+
+/* What decides over packets, and what only tells about them. */
+START_TEST(test_meaning)
+{
+	static void (*const telling[])(struct rule *) = {
+		change_log, change_log_original, change_prefix, change_counter, change_comment};
+	struct rule_list a = {0}, b = {0};
+	bool tells = false;
+
+	fill(&a);
+	fill(&b);
+	ck_assert(rule_same_meaning(&a.items[0], &b.items[0]));
+	ck_assert(!rule_same_meaning(&a.items[0], &b.items[1]));
+	changes[_i](&b.items[0]);
+	for (size_t i = 0; i < COUNT(telling); i++)
+		tells |= telling[i] == changes[_i];
+	ck_assert(rule_same_meaning(&a.items[0], &b.items[0]) == tells);
 	rule_list_free(&a);
 	rule_list_free(&b);
 }
@@ -230,6 +273,7 @@ int main(void)
 	tcase_add_test(tcase, test_a_copy_stands_alone);
 	tcase_add_test(tcase, test_a_copy_without_matches);
 	tcase_add_loop_test(tcase, test_every_field_counts_in_a_comparison, 0, (int)COUNT(changes));
+	tcase_add_loop_test(tcase, test_meaning, 0, (int)COUNT(changes));
 	tcase_add_test(tcase, test_length_and_order_count);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

@@ -65,24 +65,30 @@ static void chain(struct ruleset *rs, const char *name, enum verdict_kind verdic
 static const char *const signs[] = {
 	[DIFF_NONE] = "=", [DIFF_ADD] = "+", [DIFF_REMOVE] = "-", [DIFF_REPLACE] = "~"};
 
-static void see_counter(const char *name, enum diff diff, void *arg)
+/* In table inet alone nothing is said of it. */
+static const char *const where[] = {
+	[IN_INET] = "", [IN_BRIDGE] = " in bridge", [IN_BOTH] = " in both"};
+
+static void see_counter(enum ruleset_tables tables, const char *name, enum diff diff, void *arg)
 {
-	strbuf_addf(arg, "%scounter %s\n", signs[diff], name);
+	strbuf_addf(arg, "%scounter %s%s\n", signs[diff], name, where[tables]);
 }
 
-static void see_set(
-	const char *name, enum set_type type, const char *comment, enum diff diff, void *arg)
+static void see_set(enum ruleset_tables tables, const char *name, enum set_type type,
+	const char *comment, enum diff diff, void *arg)
 {
-	strbuf_addf(arg, "%sset %s %d %s\n", signs[diff], name, (int)type, comment ? comment : "");
+	strbuf_addf(arg, "%sset %s %d %s%s\n", signs[diff], name, (int)type, comment ? comment : "",
+		where[tables]);
 }
 
-static void see_elem(const char *set, enum set_type type, const struct elem_key *key,
-	const char *to, const char *comment, enum diff diff, void *arg)
+static void see_elem(enum ruleset_tables tables, const char *set, enum set_type type,
+	const struct elem_key *key, const char *to, const char *comment, enum diff diff, void *arg)
 {
 	char text[IP_TEXT_MAX];
 
 	(void)type;
-	strbuf_addf(arg, "%selem %s %s", signs[diff], set, ip_format(&key->ip, text));
+	strbuf_addf(
+		arg, "%selem %s %s%s", signs[diff], set, ip_format(&key->ip, text), where[tables]);
 	if (diff != DIFF_REMOVE && to)
 		strbuf_addf(arg, " %s", to);
 	if (diff != DIFF_REMOVE && comment)
@@ -90,10 +96,10 @@ static void see_elem(const char *set, enum set_type type, const struct elem_key 
 	strbuf_add(arg, "\n");
 }
 
-static void see_chain(const char *name, const char *comment, const struct rule_list *rules,
-	enum diff diff, void *arg)
+static void see_chain(enum ruleset_tables tables, const char *name, const char *comment,
+	const struct rule_list *rules, enum diff diff, void *arg)
 {
-	strbuf_addf(arg, "%schain %s", signs[diff], name);
+	strbuf_addf(arg, "%schain %s%s", signs[diff], name, where[tables]);
 	if (diff == DIFF_REMOVE)
 		ck_assert_uint_eq(rules->count, 0);
 	else
@@ -142,7 +148,7 @@ START_TEST(test_everything_is_pending_at_first)
 	put(rs, "egress", "10.0.0.1", "eg_a", "one");
 	ruleset_counter(rs, "drop");
 	expect_commit(rs, "+counter drop\n"
-			  "+set egress 6 \n+elem egress 10.0.0.1 eg_a (one)\n"
+			  "+set egress 10 \n+elem egress 10.0.0.1 eg_a (one)\n"
 			  "+set web 0 role\n+elem web 10.0.0.1\n"
 			  "+chain eg_a 1 3 why\n+chain eg_b 1 2 why\n");
 	expect_commit(rs, "");
@@ -158,9 +164,9 @@ START_TEST(test_only_what_changed_is_pending)
 	del(rs, "web", "10.0.0.1");
 	expect_commit(rs, "=set web 0 role == \"web\"\n-elem web 10.0.0.1\n");
 	put(rs, "egress", "10.0.0.1", "eg_b", "one");
-	expect_commit(rs, "=set egress 6 \n~elem egress 10.0.0.1 eg_b (one)\n");
+	expect_commit(rs, "=set egress 10 \n~elem egress 10.0.0.1 eg_b (one)\n");
 	put(rs, "egress", "10.0.0.1", "eg_b", "renamed");
-	expect_commit(rs, "=set egress 6 \n~elem egress 10.0.0.1 eg_b (renamed)\n");
+	expect_commit(rs, "=set egress 10 \n~elem egress 10.0.0.1 eg_b (renamed)\n");
 	chain(rs, "eg_a", VERDICT_RETURN);
 	expect_commit(rs, "~chain eg_a 1 3 why\n");
 	ruleset_chain_drop(rs, "eg_a");
@@ -239,10 +245,10 @@ START_TEST(test_an_element_deleted_and_put_elsewhere_is_replaced)
 
 	del(rs, "egress", "10.0.0.1");
 	put(rs, "egress", "10.0.0.1", "eg_b", NULL);
-	expect_commit(rs, "=set egress 6 \n~elem egress 10.0.0.1 eg_b\n");
+	expect_commit(rs, "=set egress 10 \n~elem egress 10.0.0.1 eg_b\n");
 	put(rs, "egress", "10.0.0.1", "eg_c", NULL);
 	del(rs, "egress", "10.0.0.1");
-	expect_commit(rs, "=set egress 6 \n-elem egress 10.0.0.1\n");
+	expect_commit(rs, "=set egress 10 \n-elem egress 10.0.0.1\n");
 }
 END_TEST
 
@@ -279,7 +285,7 @@ START_TEST(test_after_forget_all_that_is_wanted_is_pending)
 	ruleset_committed(rs);
 	ruleset_counter_drop(rs, "gone");
 	ruleset_forget(rs);
-	expect_commit(rs, "+counter drop\n+set egress 6 \n+elem egress 10.0.0.1 eg_b\n"
+	expect_commit(rs, "+counter drop\n+set egress 10 \n+elem egress 10.0.0.1 eg_b\n"
 			  "+set web 0 role == \"web\"\n+elem web 10.0.0.2\n+chain eg_b 1 2 why\n");
 	put(rs, "web", "10.0.0.2", NULL, NULL);
 	expect_commit(rs, "");
@@ -341,6 +347,41 @@ START_TEST(test_a_visitor_may_look_at_one_thing_only)
 }
 END_TEST
 
+START_TEST(test_tables)
+{
+	CLEANUP(ruleset) struct ruleset *rs = ruleset_new();
+	struct rule_list none = {0}, again = {0};
+
+	ruleset_policy_tables(rs, IN_BOTH);
+	ruleset_counter(rs, "drop");
+	ruleset_counter_in(rs, IN_BRIDGE, "guard");
+	ruleset_set(rs, "web", SET_IPV4, NULL);
+	ruleset_set_in(rs, IN_BRIDGE, "at4", SET_IPV4, NULL);
+	ruleset_set_in(rs, IN_INET, "home", SET_IPV4, NULL);
+	put(rs, "web", "10.0.0.1", NULL, NULL);
+	put(rs, "at4", "10.0.0.1", NULL, NULL);
+	chain(rs, "eg_a", VERDICT_DROP);
+	rule_append(&none)->verdict = VERDICT_ACCEPT;
+	ruleset_chain_in(rs, IN_BRIDGE, "bridge:forward", "why", &none);
+	expect_commit(rs, "+counter drop in both\n+counter guard in bridge\n"
+			  "+set at4 0  in bridge\n+elem at4 10.0.0.1 in bridge\n"
+			  "+set home 0 \n"
+			  "+set web 0  in both\n+elem web 10.0.0.1 in both\n"
+			  "+chain bridge:forward in bridge 1 1 why\n"
+			  "+chain eg_a in both 1 2 why\n");
+	/* where it was declared first it stays */
+	ruleset_set_in(rs, IN_INET, "web", SET_IPV4, NULL);
+	rule_append(&again)->verdict = VERDICT_DROP;
+	ruleset_chain_in(rs, IN_INET, "bridge:forward", "why", &again);
+	del(rs, "web", "10.0.0.1");
+	ruleset_set_drop(rs, "at4");
+	ruleset_counter_drop(rs, "guard");
+	expect_commit(rs, "-counter guard in bridge\n-set at4 0  in bridge\n"
+			  "=set web 0  in both\n-elem web 10.0.0.1 in both\n"
+			  "~chain bridge:forward in bridge 1 2 why\n");
+}
+END_TEST
+
 /* --- random sequences against a model ---------------------------------------------------------- */
 
 enum { SETS = 3, KEYS = 6, CHAINS = 4, VALUES = 3, STEPS = 4000 };
@@ -367,12 +408,13 @@ static void apply(int *at, enum diff diff, int value)
 	*at = diff == DIFF_REMOVE ? 0 : value;
 }
 
-static void model_set(
-	const char *name, enum set_type type, const char *comment, enum diff diff, void *arg)
+static void model_set(enum ruleset_tables tables, const char *name, enum set_type type,
+	const char *comment, enum diff diff, void *arg)
 {
 	struct model *kernel = arg;
 	int s = name[1] - '0';
 
+	(void)tables;
 	(void)comment;
 	ck_assert_int_eq(type, MAP_IPV4);
 	ck_assert_int_ne(diff, DIFF_REPLACE);
@@ -384,22 +426,24 @@ static void model_set(
 		memset(kernel->elem[s], 0, sizeof(kernel->elem[s]));
 }
 
-static void model_elem(const char *set, enum set_type type, const struct elem_key *key,
-	const char *to, const char *comment, enum diff diff, void *arg)
+static void model_elem(enum ruleset_tables tables, const char *set, enum set_type type,
+	const struct elem_key *key, const char *to, const char *comment, enum diff diff, void *arg)
 {
 	struct model *kernel = arg;
 
+	(void)tables;
 	(void)type;
 	(void)comment;
 	ck_assert(kernel->set[set[1] - '0']);
 	apply(&kernel->elem[set[1] - '0'][key->ip.bytes[3]], diff, to ? to[1] - '0' : 0);
 }
 
-static void model_chain(const char *name, const char *comment, const struct rule_list *rules,
-	enum diff diff, void *arg)
+static void model_chain(enum ruleset_tables tables, const char *name, const char *comment,
+	const struct rule_list *rules, enum diff diff, void *arg)
 {
 	struct model *kernel = arg;
 
+	(void)tables;
 	(void)comment;
 	apply(&kernel->chain[name[1] - '0'], diff, rules->count ? (int)rules->items[0].verdict : 0);
 }
@@ -520,6 +564,35 @@ static const struct rendered_match matches[] = {
 	{{.kind = MATCH_ICMPV6_TYPE, .first = 130, .last = 136}, "icmpv6 type 130-136"},
 	{{.kind = MATCH_ICMPV6_TYPE, .first = 143, .last = 143}, "icmpv6 type 143"},
 	{{.kind = MATCH_TCP_NOT_SYN}, "tcp flags & (fin | syn | rst | ack) != syn"},
+	{{.kind = MATCH_CT_ORIGINAL, .negate = true}, "ct direction != original"},
+	{{.kind = MATCH_CT_MARK, .value = 0x10000, .mask = 0xffff0000},
+		"ct mark & 0xffff0000 == 0x00010000"},
+	{{.kind = MATCH_CT_MARK, .mask = 0xffff0000, .negate = true},
+		"ct mark & 0xffff0000 != 0x00000000"},
+	{{.kind = MATCH_IIF, .set = "br0"}, "iifname \"br0\""},
+	{{.kind = MATCH_IIF, .set = "br0", .negate = true}, "iifname != \"br0\""},
+	{{.kind = MATCH_L4PROTO, .value = 17}, "meta l4proto 17"},
+	{{.kind = MATCH_L4PROTO, .value = 17, .negate = true}, "meta l4proto != 17"},
+	{{.kind = MATCH_HDR_PORT, .first = 67, .last = 67}, "th sport 67"},
+	{{.kind = MATCH_HDR_PORT, .side = SIDE_DST, .first = 67, .last = 68, .negate = true},
+		"th dport != 67-68"},
+	{{.kind = MATCH_ETHER_TYPE, .value = 0x86dd}, "ether type 0x86dd"},
+	{{.kind = MATCH_ETHER_TYPE, .value = 0x806, .negate = true}, "ether type != 0x0806"},
+	{{.kind = MATCH_ETHER_MULTICAST}, "ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00"},
+	{{.kind = MATCH_ETHER_MULTICAST, .negate = true},
+		"ether daddr & 01:00:00:00:00:00 != 01:00:00:00:00:00"},
+	{{.kind = MATCH_FIELD_SET, .family = 4, .set = "k"}, "ip saddr @k"},
+	{{.kind = MATCH_FIELD_SET, .family = 6, .side = SIDE_DST, .set = "k"}, "ip6 daddr @k"},
+	{{.kind = MATCH_FIELD_SET, .field = FIELD_ETHER_SADDR, .set = "k", .negate = true},
+		"ether saddr != @k"},
+	{{.kind = MATCH_FIELD_SET, .field = FIELD_ND_TARGET, .set = "k"}, "icmpv6 taddr @k"},
+	{{.kind = MATCH_PORT_SET, .family = 4, .set = "k", .negate = true},
+		"iifname . ip saddr != @k"},
+	{{.kind = MATCH_PORT_SET, .family = 6, .side = SIDE_DST, .set = "k"},
+		"oifname . ip6 daddr @k"},
+	{{.kind = MATCH_PORT_SET, .field = FIELD_ARP_SHA, .set = "k"},
+		"iifname . arp saddr ether @k"},
+	{{.kind = MATCH_PORT_SET, .field = FIELD_ARP_SPA, .set = "k"}, "iifname . arp saddr ip @k"},
 };
 
 static const struct {
@@ -539,6 +612,12 @@ static const struct {
 		"ct reply ip6 saddr vmap @m"},
 	{{.verdict = VERDICT_MAP_IIF, .target = "m"}, "iifname vmap @m"},
 	{{.verdict = VERDICT_MAP_OIF, .target = "m"}, "oifname vmap @m"},
+	{{.verdict = VERDICT_MAP_IBR, .target = "m"}, "meta ibrname vmap @m"},
+	{{.verdict = VERDICT_MAP_OBR, .target = "m"}, "meta obrname vmap @m"},
+	{{.verdict = VERDICT_DROP, .log = true, .log_original = true, .log_prefix = "p"},
+		"log original \"p\" drop"},
+	{{.mark = 0x20000, .mark_mask = 0xffff0000, .counter = "n"},
+		"counter n ct mark set ct mark & 0x0000ffff | 0x00020000 continue"},
 };
 
 static void expect_rule(struct rule_list *rules, const char *text)
@@ -580,7 +659,11 @@ START_TEST(test_each_set_type_is_rendered)
 	const struct elem_key port = {.port = 443}, ip4 = address("10.0.0.1"),
 			      ip6 = address("fd00::1"), net4 = block("10.1.0.0/16"),
 			      net6 = block("fd00::/64"), br = interface("br0");
+	struct elem_key at4 = ip4, at6 = ip6,
+			at_mac = {.ifname = "veth1", .mac = {2, 0x42, 0xac, 0x11, 0, 2}};
 
+	memcpy(at4.ifname, "veth1", sizeof("veth1"));
+	memcpy(at6.ifname, "veth1", sizeof("veth1"));
 	ruleset_set(rs, "a", SET_IPV4, NULL);
 	ruleset_set(rs, "b", SET_IPV6, "why");
 	ruleset_set(rs, "c", SET_CIDR4, NULL);
@@ -590,6 +673,10 @@ START_TEST(test_each_set_type_is_rendered)
 	ruleset_set(rs, "g", MAP_IPV4, NULL);
 	ruleset_set(rs, "h", MAP_IPV6, NULL);
 	ruleset_set(rs, "i", MAP_IFNAME, NULL);
+	ruleset_set(rs, "j", SET_MAC, NULL);
+	ruleset_set(rs, "k", SET_PORT_IPV4, NULL);
+	ruleset_set(rs, "l", SET_PORT_IPV6, NULL);
+	ruleset_set(rs, "m", SET_PORT_MAC, NULL);
 	ruleset_put(rs, "a", &ip4, NULL, NULL);
 	ruleset_put(rs, "b", &ip6, NULL, "six");
 	ruleset_put(rs, "c", &net4, NULL, NULL);
@@ -599,6 +686,10 @@ START_TEST(test_each_set_type_is_rendered)
 	ruleset_put(rs, "g", &ip4, "eg_a", "web-1");
 	ruleset_put(rs, "h", &ip6, "eg_a", NULL);
 	ruleset_put(rs, "i", &br, "st_in", NULL);
+	ruleset_put(rs, "j", &at_mac, NULL, NULL);
+	ruleset_put(rs, "k", &at4, NULL, "web-1");
+	ruleset_put(rs, "l", &at6, NULL, NULL);
+	ruleset_put(rs, "m", &at_mac, NULL, NULL);
 	ruleset_render(rs, &out);
 	ck_assert_str_eq(out.text,
 		"\tset a { type ipv4_addr\n\t\t10.0.0.1\n\t}\n"
@@ -609,7 +700,11 @@ START_TEST(test_each_set_type_is_rendered)
 		"\tset f { type ifname\n\t\t\"br0\"\n\t}\n"
 		"\tmap g { type ipv4_addr : verdict\n\t\t10.0.0.1 comment \"web-1\" : jump eg_a\n\t}\n"
 		"\tmap h { type ipv6_addr : verdict\n\t\tfd00::1 : jump eg_a\n\t}\n"
-		"\tmap i { type ifname : verdict\n\t\t\"br0\" : jump st_in\n\t}\n");
+		"\tmap i { type ifname : verdict\n\t\t\"br0\" : jump st_in\n\t}\n"
+		"\tset j { type ether_addr\n\t\t02:42:ac:11:00:02\n\t}\n"
+		"\tset k { type ifname . ipv4_addr\n\t\t\"veth1\" . 10.0.0.1 comment \"web-1\"\n\t}\n"
+		"\tset l { type ifname . ipv6_addr\n\t\t\"veth1\" . fd00::1\n\t}\n"
+		"\tset m { type ifname . ether_addr\n\t\t\"veth1\" . 02:42:ac:11:00:02\n\t}\n");
 }
 END_TEST
 
@@ -628,6 +723,29 @@ START_TEST(test_the_rendering_is_of_what_is_wanted_and_sorted)
 	ck_assert_str_eq(out.text,
 		"\tset web { type ipv4_addr comment \"role == \"web\"\"\n\t\t10.0.0.2\n\t\t10.0.0.3\n\t}\n"
 		"\tchain aa { # why\n\t\taccept\n\t}\n");
+}
+END_TEST
+
+START_TEST(test_tables_are_rendered_apart)
+{
+	CLEANUP(ruleset) struct ruleset *rs = ruleset_new();
+	cleanup_strbuf struct strbuf out = {0};
+
+	ruleset_set_in(rs, IN_BRIDGE, "at4", SET_IPV4, NULL);
+	ruleset_set_in(rs, IN_BOTH, "web", SET_IPV4, NULL);
+	chain(rs, "zz", VERDICT_ACCEPT);
+	ruleset_policy_tables(rs, IN_BOTH);
+	chain(rs, "eg_a", VERDICT_DROP);
+	ruleset_policy_tables(rs, IN_BRIDGE);
+	chain(rs, "bridge:forward", VERDICT_ACCEPT);
+	ruleset_render(rs, &out);
+	ck_assert_str_eq(out.text, "\tchain zz { # why\n\t\taccept\n\t}\n"
+				   "both tables:\n"
+				   "\tset web { type ipv4_addr\n\t}\n"
+				   "\tchain eg_a { # why\n\t\tdrop\n\t}\n"
+				   "table bridge:\n"
+				   "\tset at4 { type ipv4_addr\n\t}\n"
+				   "\tchain bridge:forward { # why\n\t\taccept\n\t}\n");
 }
 END_TEST
 
@@ -650,6 +768,8 @@ int main(void)
 	tcase_add_test(tcase, test_lookups);
 	tcase_add_test(tcase, test_dropping_what_is_not_there_is_nothing);
 	tcase_add_test(tcase, test_a_visitor_may_look_at_one_thing_only);
+	tcase_add_test(tcase, test_tables);
+	tcase_add_test(tcase, test_tables_are_rendered_apart);
 	tcase_add_test(tcase, test_the_kernel_follows_any_sequence);
 	tcase_add_loop_test(tcase, test_each_match_is_rendered, 0, (int)COUNT(matches));
 	tcase_add_loop_test(tcase, test_each_verdict_is_rendered, 0, (int)COUNT(verdicts));

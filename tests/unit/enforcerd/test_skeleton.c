@@ -51,7 +51,7 @@ static char *chains(enum host_action host_action)
 	struct strbuf out = {0};
 	char *text, *first;
 
-	skeleton_build(rs, host_action);
+	skeleton_build(rs, &(struct skeleton_config){.host_action = host_action});
 	ruleset_render(rs, &out);
 	text = strbuf_take(&out);
 	first = strstr(text, "\tchain ");
@@ -80,26 +80,29 @@ START_TEST(test_chains_where_the_host_is_closed)
 }
 END_TEST
 
-static void collect(
-	const char *name, enum set_type type, const char *comment, enum diff diff, void *arg)
+static void collect(enum ruleset_tables tables, const char *name, enum set_type type,
+	const char *comment, enum diff diff, void *arg)
 {
+	(void)tables;
 	(void)comment;
 	ck_assert_int_eq(diff, DIFF_ADD);
 	strbuf_addf(arg, "%s %d\n", name, (int)type);
 }
 
-static void collect_counter(const char *name, enum diff diff, void *arg)
+static void collect_counter(enum ruleset_tables tables, const char *name, enum diff diff, void *arg)
 {
+	(void)tables;
 	ck_assert_int_eq(diff, DIFF_ADD);
 	strbuf_addf(arg, "counter %s\n", name);
 }
 
 /* Whatever a rule names must be there, or the kernel refuses the batch. */
-static void check_names(const char *chain, const char *comment, const struct rule_list *rules,
-	enum diff diff, void *arg)
+static void check_names(enum ruleset_tables tables, const char *chain, const char *comment,
+	const struct rule_list *rules, enum diff diff, void *arg)
 {
 	const struct strbuf *declared = arg;
 
+	(void)tables;
 	(void)chain;
 	(void)comment;
 	(void)diff;
@@ -132,7 +135,7 @@ START_TEST(test_everything_that_rules_name_is_declared)
 	cleanup_free char *each = strdup(wanted);
 	char *save = NULL;
 
-	skeleton_build(rs, HOST_DROP);
+	skeleton_build(rs, &(struct skeleton_config){.host_action = HOST_DROP});
 	ruleset_visit(rs, &names, &declared);
 	ruleset_visit(rs, &rules, &declared);
 	for (char *word = strtok_r(each, " ", &save); word; word = strtok_r(NULL, " ", &save))
@@ -146,11 +149,11 @@ START_TEST(test_building_it_again_changes_nothing)
 {
 	CLEANUP(ruleset) struct ruleset *rs = ruleset_new();
 
-	skeleton_build(rs, HOST_RETURN);
+	skeleton_build(rs, &(struct skeleton_config){.host_action = HOST_RETURN});
 	ruleset_committed(rs);
-	skeleton_build(rs, HOST_RETURN);
+	skeleton_build(rs, &(struct skeleton_config){.host_action = HOST_RETURN});
 	ck_assert(!ruleset_dirty(rs));
-	skeleton_build(rs, HOST_DROP);
+	skeleton_build(rs, &(struct skeleton_config){.host_action = HOST_DROP});
 	ck_assert(ruleset_dirty(rs));
 }
 END_TEST

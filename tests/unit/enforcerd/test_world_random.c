@@ -262,9 +262,10 @@ static void compare(struct world *world, const struct field fields[FIELDS], int 
 
 /* --- the kernel -------------------------------------------------------------------------------- */
 
-static void declared(
-	const char *name, enum set_type type, const char *comment, enum diff diff, void *arg)
+static void declared(enum ruleset_tables tables, const char *name, enum set_type type,
+	const char *comment, enum diff diff, void *arg)
 {
+	(void)tables;
 	(void)type;
 	(void)comment;
 	(void)arg;
@@ -272,9 +273,11 @@ static void declared(
 }
 
 /* A jump to a chain that is not there would be refused with the whole batch. */
-static void jumps(const char *set, enum set_type type, const struct elem_key *key,
-	const char *chain, const char *comment, enum diff diff, void *arg)
+static void jumps(enum ruleset_tables tables, const char *set, enum set_type type,
+	const struct elem_key *key, const char *chain, const char *comment, enum diff diff,
+	void *arg)
 {
+	(void)tables;
 	(void)set;
 	(void)type;
 	(void)key;
@@ -283,11 +286,12 @@ static void jumps(const char *set, enum set_type type, const struct elem_key *ke
 		ck_assert_msg(ruleset_chain_exists(arg, chain), "%s", chain);
 }
 
-static void lookups(const char *name, const char *comment, const struct rule_list *rules,
-	enum diff diff, void *arg)
+static void lookups(enum ruleset_tables tables, const char *name, const char *comment,
+	const struct rule_list *rules, enum diff diff, void *arg)
 {
 	cleanup_strbuf struct strbuf text = {0};
 
+	(void)tables;
 	(void)comment;
 	(void)diff;
 	ruleset_render(arg, &text);

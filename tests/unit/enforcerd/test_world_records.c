@@ -227,9 +227,11 @@ START_TEST(test_the_same_snapshot_changes_nothing)
 }
 END_TEST
 
-static void count_elem(const char *set, enum set_type type, const struct elem_key *key,
-	const char *chain, const char *comment, enum diff diff, void *arg)
+static void count_elem(enum ruleset_tables tables, const char *set, enum set_type type,
+	const struct elem_key *key, const char *chain, const char *comment, enum diff diff,
+	void *arg)
 {
+	(void)tables;
 	(void)set;
 	(void)type;
 	(void)key;
@@ -239,9 +241,10 @@ static void count_elem(const char *set, enum set_type type, const struct elem_ke
 	++*(size_t *)arg;
 }
 
-static void no_chain(const char *name, const char *comment, const struct rule_list *rules,
-	enum diff diff, void *arg)
+static void no_chain(enum ruleset_tables tables, const char *name, const char *comment,
+	const struct rule_list *rules, enum diff diff, void *arg)
 {
+	(void)tables;
 	(void)comment;
 	(void)rules;
 	(void)diff;
