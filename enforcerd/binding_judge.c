@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "enforcerd/binding_internal.h"
+
+#include <string.h>
+
+struct b_claim *binding_claim(const struct binding *binding, const char *id)
+{
+	struct b_claim *claim = NULL;
+
+	HASH_FIND_STR(binding->claims, id, claim);
+	return claim;
+}
+
+/* --- what fits --------------------------------------------------------------------------------- */
+
+static bool address_fits(const struct ip *ip, const struct port *port)
+{
+	bool known = false;
+
+	for (size_t i = 0; ip->family && i < port->address_count; i++) {
+		if (ip_equal(ip, &port->addresses[i]))
+			return true;
+		known |= port->addresses[i].family == ip->family;
+	}
+	return !known;
+}
+
+/* Those of a slot have bridge and MAC in common already. */
+static bool fits(const struct b_endpoint *endpoint, const struct b_port *port)
+{
+	return address_fits(&endpoint->ipv4, &port->port) &&
+	       address_fits(&endpoint->ipv6, &port->port);
+}
+
+bool binding_may_wait(const struct b_endpoint *endpoint)
+{
+	return endpoint->has_mac && !endpoint->dead && !endpoint->port &&
+	       endpoint->trust != TRUST_NONE;
+}
+
+/* Would another endpoint have the port with the same right? */
+static bool has_rival(
+	const struct binding *binding, const struct b_endpoint *endpoint, const struct b_port *port)
+{
+	const struct b_endpoint *other;
+
+	for (other = endpoint->slot->endpoints; other; other = other->next)
+		if (other != endpoint && binding_may_wait(other) && fits(other, port) &&
+			port->port.ifindex <= other->born.newest &&
+			!binding_claim(binding, other->id))
+			return true;
+	return false;
+}
+
+/*
+ * The port had settled long before the news of the endpoint came, and a newer one is still to settle, which could fit as well.
+ * Not asked for records that are read whole: they are of long before as a rule.
+ */
+static bool is_early(const struct b_endpoint *endpoint, const struct b_port *port)
+{
+	const struct b_port *other;
+
+	if (endpoint->trust != TRUST_NEWS ||
+		endpoint->born.ms - port->port.settled_ms < BINDING_EARLY_MS)
+		return false;
+	for (other = endpoint->bridge->pending; other; other = other->pending_next)
+		if (!other->claim && other->port.ifindex > port->port.ifindex &&
+			other->port.ifindex <= endpoint->born.newest)
+			return true;
+	return false;
+}
+
+static bool may_be_starting(const struct b_endpoint *endpoint)
+{
+	const struct b_port *port;
+
+	for (port = endpoint->bridge->pending; port; port = port->pending_next)
+		if (!port->claim && port->port.ifindex <= endpoint->born.newest)
+			return true;
+	return false;
+}
+
+/* --- the judgement -------------------------------------------------------------------------------- */
+
+static enum cause judge_match(
+	const struct binding *binding, const struct b_endpoint *endpoint, const struct b_port *port)
+{
+	if (port->claim)
+		return CAUSE_TAKEN;
+	if (port->port.ifindex > endpoint->born.newest)
+		return CAUSE_NEWER_PORT;
+	if (has_rival(binding, endpoint, port))
+		return CAUSE_RIVAL;
+	return is_early(endpoint, port) ? CAUSE_EARLY : CAUSE_FITS;
+}
+
+/* *found: the port that fits or one that nearly does, or NULL. */
+static enum cause judge_ports(
+	const struct binding *binding, const struct b_endpoint *endpoint, struct b_port **found)
+{
+	struct b_port *port;
+
+	for (port = endpoint->slot->ports; port; port = port->next) {
+		if (!fits(endpoint, port))
+			continue;
+		if (*found)
+			return CAUSE_SEVERAL_PORTS;
+		*found = port;
+	}
+	if (*found)
+		return judge_match(binding, endpoint, *found);
+	return may_be_starting(endpoint) ? CAUSE_STARTING : CAUSE_NO_PORT;
+}
+
+enum cause binding_judge(
+	const struct binding *binding, const struct b_endpoint *endpoint, struct b_port **found)
+{
+	const struct b_claim *claimed = binding_claim(binding, endpoint->id);
+
+	*found = NULL;
+	if (!endpoint->has_mac)
+		return CAUSE_NO_MAC;
+	if (endpoint->dead)
+		return CAUSE_LINK_GONE;
+	if (claimed) {
+		*found = claimed->port;
+		return claimed->port->slot && claimed->port->slot == endpoint->slot
+			       ? CAUSE_FITS
+			       : CAUSE_NOT_THERE;
+	}
+	if (endpoint->trust == TRUST_NONE)
+		return CAUSE_UNTRUSTED;
+	return judge_ports(binding, endpoint, found);
+}
+
+const char *binding_reason(const struct b_endpoint *endpoint, enum cause cause,
+	const struct b_port *port, char text[BINDING_REASON_SIZE])
+{
+	static const char *const words[] = {
+		[CAUSE_NO_MAC] = "its record has no MAC",
+		[CAUSE_LINK_GONE] = "its link is gone",
+		[CAUSE_UNTRUSTED] = "its record is older than this run, and no syncd confirms it",
+		[CAUSE_NOT_THERE] = "its port is not on its bridge any more, or has another MAC",
+		[CAUSE_NO_PORT] = "no port has its MAC and addresses",
+		[CAUSE_SEVERAL_PORTS] = "more than one port has its MAC and addresses",
+		[CAUSE_NEWER_PORT] =
+			"the port that has its MAC and addresses is newer than its record",
+		[CAUSE_TAKEN] = "the port that has its MAC and addresses is another endpoint's",
+		[CAUSE_RIVAL] = "another endpoint has the same MAC and addresses",
+		[CAUSE_EARLY] = "a newer port may yet have its MAC and addresses",
+	};
+
+	snprintf(text, BINDING_REASON_SIZE, "%s (bridge %s%s%s)", words[cause],
+		endpoint->bridge_name, port ? ", port " : "", port ? port->port.name : "");
+	return text;
+}
