@@ -142,12 +142,12 @@ asan:
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 include $(wildcard tests/fuzz/fuzz.mk)
 
-# --- benchmarks: tests/bench/bench_<x>.c; they print figures and judge nothing -----------------------
+# --- benchmarks: tests/bench/bench_<x>.c; they print figures, none fails for being slow ---------------
 include $(wildcard tests/bench/bench.mk)
 
 # --- static checks ---------------------------------------------------------------------------------
 C_FILES := $(wildcard $(addsuffix /*.c,$(DIRS))) $(wildcard tests/unit/*/*.c tests/integration/*/*.c tests/fuzz/*.c tests/bench/*.c tests/lib/*.c)
-H_FILES := $(wildcard $(addsuffix /*.h,$(DIRS))) $(wildcard tests/unit/*.h tests/unit/*/*.h tests/integration/*/*.h tests/fuzz/*.h tests/lib/*.h)
+H_FILES := $(wildcard $(addsuffix /*.h,$(DIRS))) $(wildcard tests/unit/*.h tests/unit/*/*.h tests/integration/*/*.h tests/fuzz/*.h tests/bench/*.h tests/lib/*.h)
 SH_FILES := $(shell grep -lE '^\#!.*(ba)?sh' .ci/* deploy/* tests/* tests/*/* 2>/dev/null)
 
 lint: lint-format lint-includes lint-shell lint-cppcheck lint-tidy
@@ -189,7 +189,8 @@ help:
 	@echo 'make check      unit tests;  make asan: the same under ASan and UBSan'
 	@echo 'make lint       clang-format, include direction, shellcheck, cppcheck, clang-tidy'
 	@echo 'make fuzz       replay the fuzz corpora under ASan and UBSan'
-	@echo 'make bench      figures of the kernel writer, as root'
+	@echo 'make bench      figures of the packet path and the kernel writer against their targets, as root: minutes'
+	@echo 'make bench-quick  the same with fewer rounds: less than a minute'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'tests/run       install what is needed, build, and run everything'
 

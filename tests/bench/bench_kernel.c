@@ -6,71 +6,48 @@
  */
 #include "enforcerd/kernel.h"
 
-#include "common/xalloc.h"
 #include "enforcerd/skeleton.h"
+#include "tests/bench/figures.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
-enum { ENDPOINTS = 10000, GROUPS = 1000, ROUNDS = 2000, LOADS = 9, EXTRA = 1 << 20 };
+enum { ENDPOINTS = 10000, GROUPS = 1000, EXTRA = 1 << 20 };
+
+static int rounds = 2000, loads = 9;
 
 static struct err err;
 
 static void check(int rc)
 {
-	if (rc >= 0)
-		return;
-	fprintf(stderr, "bench_kernel: %s\n", err.text);
-	exit(1);
-}
-
-static double now_us(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+	bench_check(rc, &err);
 }
 
 /* --- figures ----------------------------------------------------------------------------------- */
 
-struct sample {
+struct timing {
 	const char *what;
-	double *values;
-	size_t count, cap;
+	struct sample sample;
 };
 
-static void add(struct sample *sample, double value)
+static void add(struct timing *timing, double value)
 {
-	xgrow(sample->values, sample->count, sample->cap);
-	sample->values[sample->count++] = value;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double quantile(const struct sample *sample, double q)
-{
-	return sample->values[(size_t)(q * (double)(sample->count - 1) + 0.5)];
+	sample_add(&timing->sample, value);
 }
 
 /* Median, quartiles, p99 in microseconds; ratio to the median of base, unless that is NULL. */
-static void print(struct sample *sample, struct sample *base)
+static void print(const struct timing *timing, const struct timing *base)
 {
-	qsort(sample->values, sample->count, sizeof(*sample->values), compare);
-	printf("%-58s %10.1f  [%.1f .. %.1f]  p99 %.1f  n %zu", sample->what, quantile(sample, 0.5),
-		quantile(sample, 0.25), quantile(sample, 0.75), quantile(sample, 0.99),
-		sample->count);
+	const struct sample *s = &timing->sample;
+
+	printf("%-58s %10.1f  [%.1f .. %.1f]  p99 %.1f  n %zu", timing->what,
+		sample_quantile(s, 0.5), sample_quantile(s, 0.25), sample_quantile(s, 0.75),
+		sample_quantile(s, 0.99), s->count);
 	if (base)
-		printf("  ratio %.2f", quantile(sample, 0.5) / quantile(base, 0.5));
+		printf("  ratio %.2f",
+			sample_quantile(s, 0.5) / sample_quantile(&base->sample, 0.5));
 	printf("\n");
 }
 
@@ -172,7 +149,7 @@ static struct kernel_commit commit(struct kernel *kernel, struct ruleset *rs)
 /* --- measurements ------------------------------------------------------------------------------ */
 
 static void one_element(struct kernel *kernel, struct ruleset *rs, const char *set,
-	struct sample *add_times, struct sample *del_times)
+	struct timing *add_times, struct timing *del_times)
 {
 	const struct elem_key key = address(EXTRA);
 	double begin = now_us(CLOCK_MONOTONIC);
@@ -188,13 +165,13 @@ static void one_element(struct kernel *kernel, struct ruleset *rs, const char *s
 
 static void bench_elements(struct kernel *kernel, struct ruleset *rs)
 {
-	struct sample small_add = {.what = "add 1 element to a set of 10"};
-	struct sample small_del = {.what = "delete 1 element from a set of 10"};
-	struct sample big_add = {.what = "add 1 element to a set of 10,000"};
-	struct sample big_del = {.what = "delete 1 element from a set of 10,000"};
-	struct sample nothing = {.what = "commit with nothing pending"};
+	struct timing small_add = {.what = "add 1 element to a set of 10"};
+	struct timing small_del = {.what = "delete 1 element from a set of 10"};
+	struct timing big_add = {.what = "add 1 element to a set of 10,000"};
+	struct timing big_del = {.what = "delete 1 element from a set of 10,000"};
+	struct timing nothing = {.what = "commit with nothing pending"};
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < rounds; i++) {
 		double begin = now_us(CLOCK_MONOTONIC);
 
 		commit(kernel, rs);
@@ -210,12 +187,12 @@ static void bench_elements(struct kernel *kernel, struct ruleset *rs)
 }
 
 struct endpoint_samples {
-	struct sample added, cpu, removed, grouped;
+	struct timing added, cpu, removed, grouped;
 };
 
 /* The group behind the last one, with one endpoint in it; then gone again. */
 static void new_group(
-	struct kernel *kernel, struct ruleset *rs, unsigned groups, struct sample *sample)
+	struct kernel *kernel, struct ruleset *rs, unsigned groups, struct timing *sample)
 {
 	const struct elem_key key = address(EXTRA);
 	char chain[NFT_NAME_MAX], set[NFT_NAME_MAX];
@@ -267,7 +244,7 @@ static void bench_endpoints(struct kernel *big, struct ruleset *big_rs)
 		{.what = "10,000 local endpoints: add 1 with a new group"}};
 
 	commit(small, small_rs);
-	for (int i = 0; i < ROUNDS / 4; i++) {
+	for (int i = 0; i < rounds / 4; i++) {
 		one_endpoint(small, small_rs, GROUPS / 100, &few);
 		one_endpoint(big, big_rs, GROUPS, &many);
 	}
@@ -286,12 +263,12 @@ static void bench_endpoints(struct kernel *big, struct ruleset *big_rs)
 
 static void bench_loads(void)
 {
-	struct sample cold = {.what = "cold load, 10,000 endpoints, 1,000 groups"};
-	struct sample again = {.what = "the same content over what is there (restart)"};
-	struct sample small = {.what = "cold load, 1,000 endpoints, 100 groups"};
+	struct timing cold = {.what = "cold load, 10,000 endpoints, 1,000 groups"};
+	struct timing again = {.what = "the same content over what is there (restart)"};
+	struct timing small = {.what = "cold load, 1,000 endpoints, 100 groups"};
 	unsigned messages = 0;
 
-	for (int i = 0; i < LOADS; i++) {
+	for (int i = 0; i < loads; i++) {
 		struct kernel *kernel = open_writer("bulkhead");
 		struct ruleset *rs = world(ENDPOINTS / 10, GROUPS / 10);
 
@@ -319,16 +296,20 @@ static void bench_loads(void)
 	printf("%-58s %10u\n", "messages of the cold load", messages);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct kernel *kernel;
 	struct ruleset *rs;
 	struct rusage usage;
 
-	if (unshare(CLONE_NEWNET) < 0) {
-		fprintf(stderr, "bench_kernel: unshare: %s (needs root)\n", strerror(errno));
-		return 1;
+	if (argc == 2 && !strcmp(argv[1], "--quick")) {
+		rounds = 400;
+		loads = 3;
+	} else if (argc != 1) {
+		bench_die("usage: bench_kernel [--quick]");
 	}
+	if (unshare(CLONE_NEWNET) < 0)
+		bench_die("unshare: %s (needs root)", strerror(errno));
 	printf("kernel writer: microseconds, median [quartiles] p99\n");
 	kernel = open_writer("bulkhead");
 	rs = world(ENDPOINTS, GROUPS);
