@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FDS_MAX = 4096, NONCE_LEN = 16, BUFFER = 2048, EXIT_WRONG_USE = 64 };
+enum { FDS_MAX = 4096, NONCE_LEN = 16, BUFFER = 2048, AT_ONCE = 256, EXIT_WRONG_USE = 64 };
 
 static int die(const char *what)
 {
@@ -96,7 +96,8 @@ static int bound(int type, uint16_t port)
 	return fd;
 }
 
-static void echo_datagram(int fd)
+/* False when none is there. */
+static bool echo_datagram(int fd)
 {
 	struct sockaddr_storage from;
 	char data[BUFFER], control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
@@ -116,7 +117,8 @@ static void echo_datagram(int fd)
 	bytes.iov_len = n > 0 ? (size_t)n : 0;
 	/* a refused reply (ICMP error, policy) is the client's loss, not ours */
 	if (n > 0 && sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
-		return;
+		return true;
+	return n > 0;
 }
 
 /* False when the connection is over. Echoes are short, so a full socket buffer ends it as well. */
@@ -130,18 +132,24 @@ static bool echo_stream(int fd)
 	return n > 0 && send(fd, data, (size_t)n, MSG_NOSIGNAL) == n;
 }
 
+/* Takes what is waiting, and not one of it: on a busy machine a round over all sockets takes longer than the next
+ * client takes to come, and the rest would wait until it is given up. */
 static void serve_one(size_t i)
 {
-	int fd = fds[i].fd;
+	int fd = fds[i].fd, client;
 
 	switch (kinds[i]) {
 	case LISTENER:
-		fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0)
-			watch(fd, STREAM);
+		for (int n = 0; n < AT_ONCE; n++) {
+			client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+			if (client < 0)
+				break;
+			watch(client, STREAM);
+		}
 		break;
 	case DATAGRAM:
-		echo_datagram(fd);
+		for (int n = 0; n < AT_ONCE && echo_datagram(fd); n++)
+			continue;
 		break;
 	case STREAM:
 		if (!echo_stream(fd)) {
