@@ -53,7 +53,7 @@ static void stamp(char *buf, size_t size)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	n = strftime(buf, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, size - n, ".%03ldZ", now.tv_nsec / 1000000);
+	snprintf(buf + n, size - n, ".%06ldZ", now.tv_nsec / 1000);
 }
 
 /*

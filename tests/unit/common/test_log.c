@@ -14,10 +14,10 @@ static char *logged(enum log_level level, const char *text)
 	return capture_end(&capture);
 }
 
-/* "2026-11-23T12:34:56.789Z" */
+/* "2026-11-23T12:34:56.789012Z" */
 static void check_time(const char *text)
 {
-	static const char shape[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+	static const char shape[] = "dddd-dd-ddTdd:dd:dd.ddddddZ";
 
 	for (size_t i = 0; i < sizeof(shape) - 1; i++)
 		ck_assert_msg(
@@ -32,7 +32,7 @@ START_TEST(test_text_lines)
 	log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
 	line = logged(LOG_LEVEL_WARN, "stream policies: lost");
 	check_time(line);
-	ck_assert_str_eq(line + strlen("2026-11-23T12:34:56.789Z"),
+	ck_assert_str_eq(line + strlen("2026-11-23T12:34:56.789012Z"),
 		" warn  module: stream policies: lost\n");
 }
 END_TEST
