@@ -34,29 +34,40 @@ static const char *without_slash(const char *name)
 /* --- events ------------------------------------------------------------------------------------- */
 
 static const struct {
-	const char *type, *action;
+	const char *name;
 	enum docker_action code;
 } actions[] = {
-	{"container", "create", CONTAINER_CREATE},
-	{"container", "start", CONTAINER_START},
-	{"container", "die", CONTAINER_DIE},
-	{"container", "pause", CONTAINER_PAUSE},
-	{"container", "unpause", CONTAINER_UNPAUSE},
-	{"container", "rename", CONTAINER_RENAME},
-	{"container", "destroy", CONTAINER_DESTROY},
-	{"network", "create", NETWORK_CREATE},
-	{"network", "connect", NETWORK_CONNECT},
-	{"network", "disconnect", NETWORK_DISCONNECT},
-	{"network", "destroy", NETWORK_DESTROY},
-	{"daemon", "reload", DAEMON_RELOAD},
+	{"container create", CONTAINER_CREATE},
+	{"container start", CONTAINER_START},
+	{"container die", CONTAINER_DIE},
+	{"container pause", CONTAINER_PAUSE},
+	{"container unpause", CONTAINER_UNPAUSE},
+	{"container rename", CONTAINER_RENAME},
+	{"container destroy", CONTAINER_DESTROY},
+	{"network create", NETWORK_CREATE},
+	{"network connect", NETWORK_CONNECT},
+	{"network disconnect", NETWORK_DISCONNECT},
+	{"network destroy", NETWORK_DESTROY},
+	{"daemon reload", DAEMON_RELOAD},
 };
 
 static enum docker_action action_of(const char *type, const char *action)
 {
+	size_t len = strlen(type);
+
 	for (size_t i = 0; i < COUNT(actions); i++)
-		if (!strcmp(actions[i].type, type) && !strcmp(actions[i].action, action))
+		if (!strncmp(actions[i].name, type, len) && actions[i].name[len] == ' ' &&
+			!strcmp(actions[i].name + len + 1, action))
 			return actions[i].code;
 	return ACTION_OTHER;
+}
+
+const char *docker_action_name(enum docker_action action)
+{
+	for (size_t i = 0; i < COUNT(actions); i++)
+		if (actions[i].code == action)
+			return actions[i].name;
+	return "other";
 }
 
 static bool concerns_container(enum docker_action action)

@@ -34,6 +34,9 @@ enum docker_action {
 	DAEMON_RELOAD
 };
 
+/* As the Engine calls it, "network connect"; a constant. */
+const char *docker_action_name(enum docker_action action);
+
 struct docker_event {
 	enum docker_action action;
 	char *id;              /* of the container or network */

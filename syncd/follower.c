@@ -22,6 +22,7 @@ struct fetch {
 	char *id;
 	bool in_flight, again;
 	bool urgent, for_sync;
+	double sent;  /* when the question under way was */
 	double since; /* when the oldest urgent wish for it came, or 0 */
 	inventory_stamp asked;
 	struct fetch *prev, *next; /* in a queue */
@@ -385,6 +386,8 @@ static void on_answer(struct engine_answer *answer, void *arg)
 	bool sync_part;
 	struct err err = {0};
 
+	log_debug("engine", "%s %s answered in %.3f ms", kinds[fetch->kind].what, fetch->id,
+		(monotonic_seconds() - fetch->sent) * 1e3);
 	if (check_status(fetch, answer, &err) < 0 ||
 		kinds[fetch->kind].take(fetch, answer, &err) < 0)
 		fetch_failed(follower, fetch, &err);
@@ -407,6 +410,7 @@ static void send_fetch(struct follower *follower, struct fetch *fetch)
 
 	dequeue(follower, fetch);
 	fetch->in_flight = true;
+	fetch->sent = monotonic_seconds();
 	follower->in_flight++;
 	follower->background_in_flight += !fetch->urgent;
 	fetch->asked = inventory_tick(follower->inventory);

@@ -40,6 +40,8 @@ static void on_written(const struct store_head *head, void *arg)
 	if (!publisher->since)
 		return;
 	stats->latency_last = monotonic_seconds() - publisher->since;
+	log_debug("redis", "revision %llu written %.3f ms after its event was read", head->revision,
+		stats->latency_last * 1e3);
 	if (stats->latency_last > stats->latency_max)
 		stats->latency_max = stats->latency_last;
 	publisher->since = 0;

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/record.h"
 #include "common/xalloc.h"
+#include "syncd/clock.h"
 #include "syncd/follower.h"
 #include "syncd/publisher.h"
 #include "syncd/session.h"
@@ -147,6 +148,8 @@ static void on_event(const struct docker_event *event, void *arg)
 	struct syncd *syncd = arg;
 
 	syncd->events++;
+	log_debug("engine", "event %s of %s, %.3f ms old", docker_action_name(event->action),
+		event->id, (double)(wall_nanoseconds() - event->time_ns) / 1e6);
 	if (syncd->follower)
 		follower_event(syncd->follower, event);
 }
