@@ -14,6 +14,7 @@ Nothing here sleeps to hide a race: every wait has a condition and a bound (wait
 believed after the receiver has answered the same question from its own namespace.
 """
 
+from .capture import Capture, Frame
 from .case import Case, bin_dir, root_dir, wait_until
 from .engine import Container, Engine, Network, Outside
 from .probe import Arrivals, Flow, HarnessError
@@ -21,10 +22,12 @@ from .stack import Stack
 
 __all__ = [
     "Arrivals",
+    "Capture",
     "Case",
     "Container",
     "Engine",
     "Flow",
+    "Frame",
     "HarnessError",
     "Network",
     "Outside",

@@ -19,10 +19,10 @@ class HarnessError(Exception):
     """The question could not be asked: neither yes nor no."""
 
 
-def build(directory: pathlib.Path) -> pathlib.Path:
-    """Compiles the probe, static, so that it runs in an image with nothing else."""
-    program = directory / "probe"
-    source = root_dir() / "tests/e2e/probe/probe.c"
+def build(directory: pathlib.Path, name: str = "probe") -> pathlib.Path:
+    """Compiles a program of tests/e2e/probe, static, so that it runs in an image with nothing else."""
+    program = directory / name
+    source = root_dir() / f"tests/e2e/probe/{name}.c"
     call(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", program, source])
     return program
 
