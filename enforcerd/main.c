@@ -3,6 +3,8 @@
 #include "enforcerd/app.h"
 #include "enforcerd/check.h"
 
+#include <signal.h>
+
 static int run(const struct options *options)
 {
 	struct err err = {0};
@@ -20,6 +22,8 @@ int main(int argc, char **argv)
 	struct options options;
 	int status;
 
+	/* a peer that closes while we write is an error of that write, and not the end of enforcement */
+	signal(SIGPIPE, SIG_IGN);
 	switch (options_parse(&options, argc, argv)) {
 	case CONFIG_EXIT_OK:
 		options_free(&options);

@@ -5,6 +5,7 @@ Forbidden packets are counted at the receiver's own port. What the allowed probe
 """
 
 import os
+import signal
 import time
 import unittest
 
@@ -104,6 +105,14 @@ class Restarts(Case):
 
     def test_syncd_stopped(self):
         self.across("syncd, SIGTERM", self.bounce(self.stack.syncd, self.stack.start_syncd, "stop"), 0)
+
+    def test_peer_gone_while_written_to(self):
+        """What the kernel does to a writer whose reader has gone, without waiting for one to go at that very moment."""
+        for process in (self.stack.syncd, self.stack.enforcerd):
+            process.signal(signal.SIGPIPE)
+        self.still_works(policies=True)
+        for process in (self.stack.syncd, self.stack.enforcerd):
+            process.must_run()
 
     def test_redis_killed(self):
         self.across("redis with its data, SIGKILL", self.bounce(self.stack.redis, self.stack.start_redis, "kill"), 0)
