@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "enforcerd/app.h"
 
-#include "common/backoff.h"
 #include "common/health.h"
 #include "common/log.h"
 #include "common/store_reader.h"
 #include "common/xalloc.h"
 #include "enforcerd/bridges.h"
-#include "enforcerd/kernel.h"
+#include "enforcerd/dataplane.h"
 #include "enforcerd/report.h"
 #include "enforcerd/world.h"
 
@@ -35,17 +34,14 @@ struct app {
 	const struct options *options;
 	struct event_base *base;
 	struct world *world;
-	struct kernel *kernel;
+	struct skeleton_config skeleton;
+	struct dataplane *dataplane;
 	struct bridges *bridges;
 	struct redis *commands, *pubsub;
 	struct stream streams[STREAM_COUNT];
 	struct health *health;
 	struct event *signals[3];
-	struct event *foreign_event; /* somebody else changed nf_tables */
-	struct event *
-		commit_event; /* deferred to the end of the loop turn: what came together goes together */
-	struct event *retry_timer, *resync_timer, *heartbeat_timer;
-	struct backoff retry;
+	struct event *resync_timer, *heartbeat_timer;
 	struct report report;
 	char instance[INSTANCE_SIZE];
 	char redis_cause[ERR_TEXT_MAX]; /* last said why Redis is away */
@@ -185,73 +181,47 @@ static void on_metrics(struct strbuf *out, void *arg)
 
 /* --- world to kernel --------------------------------------------------------------------------- */
 
-static void commit_later(struct app *app)
+static void on_commit_failed(const struct err *err, void *arg)
 {
-	event_active(app->commit_event, 0, 0);
-}
-
-static void commit_failed(struct app *app, const struct err *err)
-{
-	unsigned ms = backoff_next(&app->retry);
-	const struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+	struct app *app = arg;
 
 	app->report.commit_failures++;
 	if (strcmp(app->report.last_error, err->text) != 0)
 		log_error("kernel", "%s; what was in force stays; will retry", err->text);
 	snprintf(app->report.last_error, sizeof(app->report.last_error), "%s", err->text);
-	evtimer_add(app->retry_timer, &delay);
+	report_send(app);
 }
 
-static void commit_done(struct app *app, const struct kernel_commit *commit)
+static void on_committed(const struct kernel_commit *commit, void *arg)
 {
-	backoff_reset(&app->retry);
+	struct app *app = arg;
+
 	app->report.last_error[0] = '\0';
-	/* not before: until the first commit there is nothing of ours to watch, and nobody would read the news */
-	if (!event_pending(app->foreign_event, EV_READ, NULL))
-		event_add(app->foreign_event, NULL);
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		if (app->streams[i].in_world.epoch[0])
 			store_head_format(&app->streams[i].in_world, app->streams[i].in_force);
-	if (!commit->messages)
-		return;
-	app->report.commits++;
-	app->report.last_commit_seconds = commit->seconds;
-	app->report.last_commit_unix = (long long)time(NULL);
-	log_debug("kernel", "committed %u messages in %.3f ms, generation %u", commit->messages,
-		commit->seconds * 1e3, commit->generation);
+	if (commit->messages) {
+		app->report.commits++;
+		app->report.last_commit_seconds = commit->seconds;
+		app->report.last_commit_unix = (long long)time(NULL);
+		log_debug("kernel", "committed %u messages in %.3f ms, generation %u",
+			commit->messages, commit->seconds * 1e3, commit->generation);
+	}
+	report_send(app);
 }
 
 /*
  * Nothing is written before both streams have been read once: half a world would take the isolation of a restart's
  * predecessor out of the kernel.
  */
-static void commit_now(struct app *app)
+static void commit_later(struct app *app)
 {
-	struct kernel_commit commit = {0};
-	struct err err = {0};
-
 	if (!app->streams[STREAM_NODE].taken || !app->streams[STREAM_POLICIES].taken)
 		return;
-	if (kernel_commit(app->kernel, world_ruleset(app->world), &commit, &err) < 0)
-		commit_failed(app, &err);
+	if (dataplane_started(app->dataplane))
+		dataplane_commit_later(app->dataplane);
 	else
-		commit_done(app, &commit);
-	report_send(app);
-}
-
-static void on_commit(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	commit_now(arg);
-}
-
-/* kernel_commit() looks whether it was our table, and writes it anew if so. */
-static void on_foreign_change(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	commit_now(arg);
+		dataplane_start(app->dataplane);
 }
 
 static void on_bridges_changed(void *arg)
@@ -389,7 +359,7 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	log_info("app", "SIGHUP: reading the store and writing the table whole");
-	kernel_lost(app->kernel, world_ruleset(app->world));
+	dataplane_lost(app->dataplane);
 	resync(app, true);
 }
 
@@ -414,25 +384,39 @@ static void make_instance(char instance[INSTANCE_SIZE])
 		snprintf(instance + 2 * i, 3, "%02x", random[i]);
 }
 
-static int open_kernel(struct app *app, struct err *err)
+static void open_world(struct app *app)
 {
 	const struct options *o = app->options;
-	const struct kernel_options kernel = {
-		.table = o->table, .nflog_group = (uint16_t)o->nflog_group};
 	const struct world_config world = {
 		.node = o->daemon.node,
 		.isolation = o->isolation,
 		.strict_networks = o->strict_networks.items,
 		.strict_network_count = o->strict_networks.count,
-		.host_action = o->host_action,
+		.skeleton = app->skeleton,
+		.audit = o->mode == MODE_AUDIT,
 	};
 
 	app->world = world_new(&world);
-	app->kernel = kernel_open(&kernel, err);
-	if (!app->kernel)
+	dataplane_attach(app->dataplane, world_ruleset(app->world), &app->skeleton);
+}
+
+static int open_kernel(struct app *app, struct err *err)
+{
+	static const struct dataplane_ops ops = {on_committed, on_commit_failed};
+	const struct options *o = app->options;
+	const struct kernel_options kernel = {
+		.table = o->table, .nflog_group = (uint16_t)o->nflog_group};
+
+	app->dataplane = dataplane_new(app->base, &kernel, &ops, app, err);
+	if (!app->dataplane)
 		return -1;
-	app->foreign_event = event_new(app->base, kernel_events_fd(app->kernel),
-		EV_READ | EV_PERSIST, on_foreign_change, app);
+	app->skeleton = (struct skeleton_config){
+		.host_action = o->host_action,
+		.anti_spoof = o->anti_spoof,
+		.bridge_tracked = kernel_bridge_tracked(dataplane_kernel(app->dataplane)),
+		.marks = o->marks,
+	};
+	open_world(app);
 	app->bridges = bridges_new(app->base, app->world, on_bridges_changed, app, err);
 	return app->bridges ? 0 : -1;
 }
@@ -468,8 +452,6 @@ static void open_timers(struct app *app)
 	const struct timeval resync_every = {.tv_sec = app->options->daemon.resync_seconds};
 	const struct timeval heartbeat_every = {.tv_sec = HEARTBEAT_SECONDS};
 
-	app->commit_event = event_new(app->base, -1, 0, on_commit, app);
-	app->retry_timer = evtimer_new(app->base, on_commit, app);
 	app->resync_timer = event_new(app->base, -1, EV_PERSIST, on_resync, app);
 	app->heartbeat_timer = event_new(app->base, -1, EV_PERSIST, on_heartbeat, app);
 	app->signals[0] = evsignal_new(app->base, SIGTERM, on_stop, app);
@@ -507,10 +489,10 @@ struct app *app_new(const struct options *options, struct err *err)
 	make_instance(app->instance);
 	app->report.node = options->daemon.node;
 	app->report.instance = app->instance;
-	app->report.dataplane = "inet";
 	open_timers(app);
 	if (open_kernel(app, err) < 0 || open_redis(app, err) < 0 || open_health(app, err) < 0)
 		return NULL;
+	app->report.bridge = app->skeleton.bridge_tracked ? "bridge" : "inet";
 	return steal_ptr(app);
 }
 
@@ -540,11 +522,8 @@ void app_free(struct app *app)
 		free(app->streams[i].name);
 	}
 	bridges_free(app->bridges);
-	event_freep(app->foreign_event);
-	kernel_close(app->kernel);
+	dataplane_free(app->dataplane);
 	world_free(app->world);
-	event_freep(app->commit_event);
-	event_freep(app->retry_timer);
 	event_freep(app->resync_timer);
 	event_freep(app->heartbeat_timer);
 	for (size_t i = 0; i < sizeof(app->signals) / sizeof(*app->signals); i++)

@@ -3,6 +3,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "enforcerd/log_prefix.h"
 
 #include <openssl/evp.h>
 #include <string.h>
@@ -12,6 +13,7 @@ enum {
 	PROTO_ICMPV6 = 58,
 	GROUP_NAME_PART = 20,
 	HASH_DIGITS = 12,
+	COUNTER_HASH_DIGITS = 6,
 	EXPANDED_MAX = 4096, /* kernel rules from one policy rule: port lists multiply */
 	POLICY_EXPANDED_MAX = 16384
 };
@@ -21,8 +23,10 @@ struct unit {
 	const struct policy *policy;
 	const struct policy_rule *in;
 	enum policy_direction dir;
+	enum compile_view view;
 	size_t index;
 	uint8_t family;
+	const struct compile_target *target; /* NULL: any, the kernel compares */
 	struct rule_list *out;
 	size_t before; /* rules of other policies in out */
 	struct needed_list *needed;
@@ -36,6 +40,22 @@ static void hash_text(const char *text, char *hex, size_t digits)
 	EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
 	for (size_t i = 0; i < digits / 2; i++)
 		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+static bool is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_';
+}
+
+/* The beginning of a name as an identifier of nft. */
+static void identifier_part(const char *name, char part[GROUP_NAME_PART + 1])
+{
+	size_t n = 0;
+
+	for (const char *c = name; *c && n < GROUP_NAME_PART; c++)
+		part[n++] = (char)(is_name_char(*c) ? *c : '_');
+	part[n] = '\0';
 }
 
 /* --- needed sets ------------------------------------------------------------------------------- */
@@ -356,18 +376,60 @@ static int expand_ports(
 
 /* --- verdict ----------------------------------------------------------------------------------- */
 
-static const char *drop_counter(enum policy_direction dir)
+static const char *dir_prefix(enum policy_direction dir)
 {
-	return dir == DIR_INGRESS ? "drop_ingress" : "drop_egress";
+	return dir == DIR_INGRESS ? "in" : "eg";
 }
 
-static void set_drop(struct rule *rule, enum policy_direction dir, const char *why, const char *who)
+static void need_counter(struct needed_list *needed, struct rule *rule, const char *name)
 {
+	bool fresh;
+
+	need(needed, name, NEED_COUNTER, 0, &fresh);
+	snprintf(rule->counter, sizeof(rule->counter), "%s", name);
+}
+
+/* "in_allow_<policy>": the policy's name as far as an identifier can hold it, and a part of its hash. */
+static void count_policy(struct unit *u, struct rule *rule, const char *verb)
+{
+	char part[GROUP_NAME_PART + 1], hex[COUNTER_HASH_DIGITS + 1], name[NFT_NAME_MAX];
+
+	identifier_part(u->policy->name, part);
+	hash_text(u->policy->name, hex, COUNTER_HASH_DIGITS);
+	snprintf(name, sizeof(name), "%s_%s_%s_%s", dir_prefix(u->dir), verb, part, hex);
+	need_counter(u->needed, rule, name);
+}
+
+static void log_reason(struct rule *rule, enum log_what what, enum policy_direction dir,
+	const char *policy, int index)
+{
+	struct log_reason reason = {.what = what, .direction = dir, .rule = index};
+
+	snprintf(reason.policy, sizeof(reason.policy), "%s", policy);
+	log_prefix_format(&reason, rule->log_prefix);
 	rule->log = true;
-	snprintf(rule->log_prefix, sizeof(rule->log_prefix), "bulkhead %s %s %.30s",
-		policy_direction_name(dir), why, who);
-	snprintf(rule->counter, sizeof(rule->counter), "%s", drop_counter(dir));
-	rule->verdict = VERDICT_DROP;
+	/* an answer that is dropped is of a flow that was told about, or will be, from its other end */
+	rule->log_original = true;
+}
+
+static void deny(struct rule *rule, enum compile_view view)
+{
+	if (view == VIEW_STAGED) {
+		rule->verdict = VERDICT_RETURN;
+		return;
+	}
+	rule->verdict = VERDICT_GOTO;
+	snprintf(rule->target, sizeof(rule->target), "denied");
+}
+
+/* Pass goes on to the next tier or the profiles: a v1 endpoint of Docker has neither, so nothing allows it. */
+static void set_denial(struct unit *u, struct rule *rule, enum log_what what)
+{
+	bool staged = u->view == VIEW_STAGED;
+
+	log_reason(rule, staged ? LOG_STAGED : what, u->dir, u->policy->name, (int)u->index);
+	count_policy(u, rule, staged ? "staged" : "deny");
+	deny(rule, u->view);
 }
 
 static void set_verdict(struct unit *u, struct rule *rule)
@@ -377,18 +439,17 @@ static void set_verdict(struct unit *u, struct rule *rule)
 	switch (u->in->action) {
 	case ACTION_ALLOW:
 		rule->verdict = VERDICT_RETURN;
+		if (u->view == VIEW_IN_FORCE)
+			count_policy(u, rule, "allow");
 		break;
 	case ACTION_DENY:
-		set_drop(rule, u->dir, "deny", u->policy->name);
+		set_denial(u, rule, LOG_DENY);
 		break;
 	case ACTION_PASS:
-		/* to the next tier or the profiles: a v1 endpoint of Docker has neither, so nothing allows it */
-		set_drop(rule, u->dir, "pass", u->policy->name);
+		set_denial(u, rule, LOG_PASS);
 		break;
 	case ACTION_LOG:
-		rule->log = true;
-		snprintf(rule->log_prefix, sizeof(rule->log_prefix), "bulkhead %s log %.30s",
-			policy_direction_name(u->dir), u->policy->name);
+		log_reason(rule, LOG_RULE, u->dir, u->policy->name, (int)u->index);
 		rule->verdict = VERDICT_CONTINUE;
 		break;
 	}
@@ -416,6 +477,25 @@ static int emit_ports(struct unit *u, struct rule_list *rules)
 	return emit(u, rules);
 }
 
+/* Towards a published port: what remains is about the source. */
+static int compile_towards(struct unit *u)
+{
+	struct rule_list rules = {0};
+	struct rule *rule = rule_append(&rules);
+	int rc = 0;
+
+	if (compile_target_admits(u->target, u->in, u->family)) {
+		rule_match(rule, MATCH_NFPROTO)->family = u->family;
+		match_not_ports(u, rule, SIDE_SRC, &u->in->source.not_ports);
+		if (match_entity(u, rule, SIDE_SRC, &u->in->source))
+			rc = expand_ports(u, &rules, SIDE_SRC, &u->in->source.ports) < 0
+				     ? -1
+				     : emit(u, &rules);
+	}
+	rule_list_free(&rules);
+	return rc;
+}
+
 static int compile_unit(struct unit *u)
 {
 	const struct policy_rule *in = u->in;
@@ -441,6 +521,8 @@ static int compile_unit(struct unit *u)
 
 static int compile_rule(struct unit *u)
 {
+	if (u->target)
+		return compile_towards(u);
 	if (!needs_family(u->in)) {
 		u->family = 0;
 		return compile_unit(u);
@@ -448,6 +530,19 @@ static int compile_rule(struct unit *u)
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		u->family = family;
 		if ((!u->in->ip_version || u->in->ip_version == family) && compile_unit(u) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int compile_rules(struct unit *u)
+{
+	for (u->index = 0; u->index < u->policy->rule_count[u->dir]; u->index++) {
+		u->in = &u->policy->rules[u->dir][u->index];
+		/* said once, by the chain that judges */
+		if (u->view == VIEW_STAGED && u->in->action == ACTION_LOG)
+			continue;
+		if (compile_rule(u) < 0)
 			return -1;
 	}
 	return 0;
@@ -463,44 +558,84 @@ int compile_policy(const struct policy *policy, enum policy_direction dir, struc
 		.needed = needed,
 		.err = err};
 
-	for (u.index = 0; u.index < policy->rule_count[dir]; u.index++) {
-		u.in = &policy->rules[dir][u.index];
-		if (compile_rule(&u) < 0)
+	return compile_rules(&u);
+}
+
+static void append_end(struct rule_list *rules, const struct policy *first,
+	enum policy_direction dir, enum compile_view view, struct needed_list *needed)
+{
+	struct rule *end = rule_append(rules);
+	bool staged = view == VIEW_STAGED;
+	cleanup_free char *counter = xasprintf(
+		"%s_%s", staged ? "staged" : "drop", dir == DIR_INGRESS ? "ingress" : "egress");
+
+	log_reason(end, staged ? LOG_STAGED : LOG_END, dir, first ? first->name : "", LOG_NO_RULE);
+	need_counter(needed, end, counter);
+	deny(end, view);
+	snprintf(end->comment, sizeof(end->comment), "%s",
+		first ? "no rule allowed it" : "isolated, and no policy governs it");
+}
+
+bool compile_is_staged(const struct policy *const *policies, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (policies[i]->staged)
+			return true;
+	return false;
+}
+
+/* Every policy of the unit's view, and the end. */
+static int compile_list(struct unit *common, const struct policy *const *policies, size_t count)
+{
+	const struct policy *first = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		struct unit u = *common;
+
+		if (policies[i]->staged && u.view == VIEW_IN_FORCE)
+			continue;
+		u.policy = policies[i];
+		u.before = u.out->count;
+		if (compile_rules(&u) < 0)
 			return -1;
+		if (!first)
+			first = policies[i];
 	}
+	append_end(common->out, first, common->dir, common->view, common->needed);
 	return 0;
 }
 
 int compile_group(const struct policy *const *policies, size_t count, enum policy_direction dir,
+	enum compile_view view, struct rule_list *rules, struct needed_list *needed,
+	struct err *err)
+{
+	struct unit common = {.dir = dir, .view = view, .out = rules, .needed = needed, .err = err};
+
+	return compile_list(&common, policies, count);
+}
+
+int compile_group_towards(const struct policy *const *policies, size_t count,
+	enum policy_direction dir, const struct compile_target *target, uint8_t family,
 	struct rule_list *rules, struct needed_list *needed, struct err *err)
 {
-	struct rule *end;
+	struct unit common = {.dir = dir,
+		.family = family,
+		.target = target,
+		.out = rules,
+		.needed = needed,
+		.err = err};
 
-	for (size_t i = 0; i < count; i++)
-		if (compile_policy(policies[i], dir, rules, needed, err) < 0)
-			return -1;
-	end = rule_append(rules);
-	set_drop(end, dir, "end", count ? policies[0]->name : "no policy");
-	snprintf(end->comment, sizeof(end->comment), "%s",
-		count ? "no rule allowed it" : "isolated, and no policy governs it");
-	return 0;
+	return compile_list(&common, policies, count);
 }
 
 /* --- group names ------------------------------------------------------------------------------- */
 
-static bool is_name_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_';
-}
-
 void compile_group_name(const struct policy *const *policies, size_t count,
 	enum policy_direction dir, char name[NFT_NAME_MAX])
 {
-	const char *prefix = dir == DIR_INGRESS ? "in" : "eg";
+	const char *prefix = dir_prefix(dir);
 	cleanup_strbuf struct strbuf names = {0};
 	char part[GROUP_NAME_PART + 1], hex[HASH_DIGITS + 1];
-	size_t n = 0;
 
 	if (!count) {
 		snprintf(name, NFT_NAME_MAX, "%s_none", prefix);
@@ -509,9 +644,7 @@ void compile_group_name(const struct policy *const *policies, size_t count,
 	for (size_t i = 0; i < count; i++)
 		strbuf_addf(&names, "%s\n", policies[i]->name);
 	hash_text(names.text, hex, HASH_DIGITS);
-	for (const char *c = policies[0]->name; *c && n < GROUP_NAME_PART; c++)
-		part[n++] = (char)(is_name_char(*c) ? *c : '_');
-	part[n] = '\0';
+	identifier_part(policies[0]->name, part);
 	snprintf(name, NFT_NAME_MAX, "%s_%s_%s", prefix, part, hex);
 }
 

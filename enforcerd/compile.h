@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Policies to rules (pure). A group chain holds, inlined and in order, the rules of every policy that governs its
- * endpoints in one direction: allow is return, deny and the end are drop (with counter, and rate limited nflog at the end).
+ * endpoints in one direction: allow is return, deny and the end are "goto denied" (with counter, and rate limited nflog), which
+ * drops, or in audit mode does nothing. Where some of the policies are staged, the chain begins with a jump to a chain of
+ * its own that judges as if they were in force, reports what they would deny, and denies nothing.
  */
 #ifndef BULKHEAD_COMPILE_H
 #define BULKHEAD_COMPILE_H
 
 #include "common/policy.h"
+#include "enforcerd/compile_target.h"
 #include "enforcerd/rule.h"
 
-/* A set that compiled rules refer to. The owner creates, fills and counts it. */
-enum needed_kind { NEED_SELECTOR, NEED_CIDRS, NEED_PORTS };
+/* A set, or counter, that compiled rules refer to. The owner creates, fills and counts it. */
+enum needed_kind { NEED_SELECTOR, NEED_CIDRS, NEED_PORTS, NEED_COUNTER };
 
 struct needed_set {
 	enum needed_kind kind;
-	uint8_t family;                  /* 4 or 6; 0 for ports */
+	uint8_t family;                  /* 4 or 6; 0 for ports and counters */
 	char name[NFT_NAME_MAX];         /* sel_<id>_4, net_<id>_6, port_<id> */
 	const struct selector *selector; /* NEED_SELECTOR; borrowed from the policy */
 	struct cidr *cidrs;              /* NEED_CIDRS: merged and disjoint */
@@ -38,9 +41,19 @@ void needed_list_free(struct needed_list *list);
 int compile_policy(const struct policy *policy, enum policy_direction dir, struct rule_list *rules,
 	struct needed_list *needed, struct err *err) must_check;
 
+/* What a chain is for: to judge by the policies in force, or to tell what would be if the staged ones were, too. */
+enum compile_view { VIEW_IN_FORCE, VIEW_STAGED };
+
 /* The chain of endpoints governed by these policies, in this order (count may be 0: closed). */
 int compile_group(const struct policy *const *policies, size_t count, enum policy_direction dir,
+	enum compile_view view, struct rule_list *rules, struct needed_list *needed,
+	struct err *err) must_check;
+/* The same towards one destination, for clients of one family; see compile_target.h. */
+int compile_group_towards(const struct policy *const *policies, size_t count,
+	enum policy_direction dir, const struct compile_target *target, uint8_t family,
 	struct rule_list *rules, struct needed_list *needed, struct err *err) must_check;
+/* Whether a group of these policies needs a chain of VIEW_STAGED. */
+bool compile_is_staged(const struct policy *const *policies, size_t count);
 
 /* Name of the group's chain: "eg_"/"in_" + a readable part of the first policy's name + 12 hex digits of a hash over the
  * names in order; "eg_none"/"in_none" for no policy. The comment lists the names. */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 enum { MARK_BITS_MIN = 3 };
+#define MARK_MASK_DEFAULT 0xffff0000U
 
 struct mark_layout {
 	uint32_t mask;  /* contiguous bits */

@@ -3,6 +3,7 @@
 
 #include "common/xalloc.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { HOST_NAME_SIZE = 256, TABLE_NAME_MAX = 31 };
@@ -36,12 +37,33 @@ static int check_table(const char *word, struct err *err)
 				 word, TABLE_NAME_MAX);
 }
 
-/*
- * The table is built per call because its targets are the caller's. Flags of the contract that steer what is not built yet
- * (--mode, --anti-spoof, --mark-mask, --state-dir) are not accepted: a switch that silently does nothing in a security tool
- * is worse than one that is refused.
- */
-enum { OPTION_COUNT = 7 };
+static int check_mode(const char *word, struct err *err)
+{
+	enum mode mode;
+
+	return mode_parse(word, &mode) ? 0
+				       : err_set(err, 0, "\"%s\" is not enforce or audit", word);
+}
+
+static int parse_mask(const char *word, struct mark_layout *marks, struct err *err)
+{
+	char *end = NULL;
+	unsigned long mask = strtoul(word, &end, 0);
+
+	if (!word[0] || *end || word[0] == '-' || mask > UINT32_MAX)
+		return err_set(err, 0, "\"%s\" is not a mask of 32 bits", word);
+	return mark_layout_init(marks, (uint32_t)mask, err);
+}
+
+static int check_mask(const char *word, struct err *err)
+{
+	struct mark_layout marks;
+
+	return parse_mask(word, &marks, err);
+}
+
+/* The table is built per call because its targets are the caller's. */
+enum { OPTION_COUNT = 11 };
 
 static const struct daemon_defaults defaults = {
 	.listen_on = "127.0.0.1:9642",
@@ -67,6 +89,17 @@ static void option_table(struct options *o, struct config_option table[OPTION_CO
 		{"nflog-group", "BULKHEAD_NFLOG_GROUP", "N", "64",
 			"group that denied packets are logged to", CONFIG_NUMBER, &o->nflog_group,
 			0, UINT16_MAX},
+		{"mode", "BULKHEAD_MODE", "enforce|audit", "enforce",
+			"audit: judge, count and report, but drop nothing", CONFIG_CHECKED,
+			&o->mode_word, 0, 0, false, check_mode},
+		{"anti-spoof", "BULKHEAD_ANTI_SPOOF", "on|off", "on",
+			"bind MAC, ARP and neighbour discovery to ports, too", CONFIG_BOOL,
+			&o->anti_spoof},
+		{"mark-mask", "BULKHEAD_MARK_MASK", "MASK", "0xffff0000",
+			"bits of the conntrack mark that are ours, contiguous", CONFIG_CHECKED,
+			&o->mark_word, 0, 0, false, check_mask},
+		{"state-dir", "BULKHEAD_STATE_DIR", "DIR", "/var/lib/bulkhead",
+			"policies are kept here for the next boot", CONFIG_STRING, &o->state_dir},
 		{"clear", NULL, NULL, NULL, "remove every kernel object of ours and exit",
 			CONFIG_FLAG, &o->clear},
 	};
@@ -90,6 +123,8 @@ static void apply_words(struct options *o)
 	char host[HOST_NAME_SIZE] = "localhost";
 
 	isolation_parse(o->isolation_word, &o->isolation);
+	mode_parse(o->mode_word, &o->mode);
+	(void)!parse_mask(o->mark_word, &o->marks, NULL); /* checked when it was read */
 	o->host_action = strcmp(o->host_action_word, "drop") ? HOST_RETURN : HOST_DROP;
 	daemon_options_log(&o->daemon);
 	if (!o->daemon.node) {

@@ -5,17 +5,21 @@
 
 #include "common/daemon_options.h"
 #include "common/isolation.h"
+#include "common/mode.h"
 #include "enforcerd/skeleton.h"
 
 struct options {
 	struct daemon_options daemon; /* node never NULL after options_parse() */
-	char *isolation_word, *host_action_word, *table;
+	char *isolation_word, *host_action_word, *mode_word, *mark_word, *table, *state_dir;
+	bool anti_spoof;
 	struct config_list strict_networks;
 	long nflog_group;
 	bool clear;
 	/* derived from the words above by options_parse() */
 	enum isolation isolation;
 	enum host_action host_action;
+	enum mode mode;
+	struct mark_layout marks;
 };
 
 /* Parses and validates; prints what is wrong itself. On anything but CONFIG_RUN the caller exits. */

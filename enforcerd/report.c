@@ -50,7 +50,7 @@ static void add_all(struct fields *f, const struct report *r)
 	add(f, "version", xstrdup(BULKHEAD_VERSION));
 	add(f, "instance", xstrdup(r->instance));
 	add(f, "mode", xstrdup("enforce"));
-	add(f, "dataplane", xstrdup(r->dataplane));
+	add(f, "bridge", xstrdup(r->bridge));
 	add(f, "policies_head", xstrdup(r->policies_head));
 	add(f, "endpoints_head", xstrdup(r->endpoints_head));
 	add_counts(f, &r->stats);

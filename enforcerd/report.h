@@ -11,7 +11,8 @@
 
 struct report {
 	const char *node, *instance;
-	const char *dataplane; /* "inet" where same-bridge traffic is seen by br_netfilter */
+	const char *
+		bridge; /* where same-bridge traffic is judged: "bridge", "inet" (by br_netfilter) or "none" */
 	char policies_head
 		[STORE_HEAD_MAX]; /* heads that are in force in the kernel; "" before the first */
 	char endpoints_head[STORE_HEAD_MAX];

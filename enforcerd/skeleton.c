@@ -1,38 +1,76 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "enforcerd/skeleton.h"
 
+#include "enforcerd/skeleton_internal.h"
+
+#include <netinet/in.h>
 #include <string.h>
 
-static void set_name(char name[NFT_NAME_MAX], const char *text)
+/* Chains that the base chains share. */
+#define CHAIN_NO_FLOW   "no_flow"
+#define CHAIN_MIDSTREAM "midstream"
+
+/* --- words ------------------------------------------------------------------------------------- */
+
+void skeleton_name(char name[NFT_NAME_MAX], const char *text)
 {
 	snprintf(name, NFT_NAME_MAX, "%s", text);
 }
 
-static void comment(struct rule *rule, const char *text)
+void skeleton_comment(struct rule *rule, const char *text)
 {
 	snprintf(rule->comment, sizeof(rule->comment), "%s", text);
 }
 
-static void match_set(struct rule *rule, enum match_kind kind, enum flow_side side, uint8_t family,
-	const char *set)
+struct match *skeleton_match_set(struct rule *rule, enum match_kind kind, enum flow_side side,
+	uint8_t family, const char *set)
 {
 	struct match *match = rule_match(rule, kind);
 
 	match->side = side;
 	match->family = family;
-	set_name(match->set, set);
+	skeleton_name(match->set, set);
+	return match;
 }
 
-static void drop_counted(struct rule *rule, const char *counter)
+struct match *skeleton_match_field(struct rule *rule, enum match_kind kind, enum header_field field,
+	enum flow_side side, uint8_t family, const char *set)
 {
-	set_name(rule->counter, counter);
-	rule->verdict = VERDICT_DROP;
+	struct match *match = skeleton_match_set(rule, kind, side, family, set);
+
+	match->field = field;
+	return match;
+}
+
+void skeleton_match_value(struct rule *rule, enum match_kind kind, uint32_t value)
+{
+	rule_match(rule, kind)->value = value;
+}
+
+void skeleton_jump(struct rule *rule, const char *chain)
+{
+	rule->verdict = VERDICT_JUMP;
+	skeleton_name(rule->target, chain);
+}
+
+void skeleton_deny(struct rule *rule, enum log_what what, bool base_chain)
+{
+	const struct log_reason reason = {
+		.what = what, .direction = DIR_COUNT, .rule = LOG_NO_RULE};
+
+	rule->log = true;
+	log_prefix_format(&reason, rule->log_prefix);
+	skeleton_name(rule->counter, log_what_name(what));
+	rule->verdict = base_chain ? VERDICT_JUMP : VERDICT_GOTO;
+	skeleton_name(rule->target, CHAIN_DENIED);
 }
 
 static const char *isolated(uint8_t family)
 {
-	return family == 4 ? SET_ISOLATED4 : SET_ISOLATED6;
+	return by_family(family, SET_ISOLATED4, SET_ISOLATED6);
 }
+
+/* --- shared chains ----------------------------------------------------------------------------- */
 
 /* Neighbour discovery and MLD are untracked and no flow of anybody: without them IPv6 does not work at all. */
 static void allow_discovery(struct rule_list *rules)
@@ -48,58 +86,112 @@ static void allow_discovery(struct rule_list *rules)
 		match->first = types[i].first;
 		match->last = types[i].last;
 		rule->verdict = VERDICT_ACCEPT;
-		comment(rule, "neighbour discovery and MLD");
+		skeleton_comment(rule, "neighbour discovery and MLD");
 	}
 }
 
-/* One drop per family and side for packets in a conntrack state that no policy can judge. */
-static void drop_state(
-	struct rule_list *rules, enum ct_state state, const char *counter, bool destination_too)
+/* Packets in a conntrack state that no policy can judge: by their header. */
+static void build_no_flow(struct ruleset *rs)
 {
-	for (uint8_t family = 4; family <= 6; family += 2)
-		for (int side = SIDE_SRC; side <= (destination_too ? SIDE_DST : SIDE_SRC); side++) {
-			struct rule *rule = rule_append(rules);
+	static const struct {
+		enum ct_state state;
+		enum log_what what;
+	} states[] = {{CT_INVALID, LOG_INVALID}, {CT_UNTRACKED, LOG_UNTRACKED}};
+	struct rule_list rules = {0};
 
-			rule_match(rule, MATCH_CT_STATE)->value = state;
-			match_set(rule, MATCH_HDR_ADDR_SET, (enum flow_side)side, family,
-				isolated(family));
-			drop_counted(rule, counter);
-		}
+	allow_discovery(&rules);
+	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+		for (uint8_t family = 4; family <= 6; family += 2)
+			for (int side = SIDE_SRC; side <= SIDE_DST; side++) {
+				struct rule *rule = rule_append(&rules);
+
+				skeleton_match_value(rule, MATCH_CT_STATE, states[i].state);
+				skeleton_match_set(rule, MATCH_HDR_ADDR_SET, (enum flow_side)side,
+					family, isolated(family));
+				skeleton_deny(rule, states[i].what, false);
+			}
+	ruleset_chain(rs, CHAIN_NO_FLOW, "packets of no flow that conntrack knows", &rules);
 }
 
 /*
  * TCP that is new to conntrack without SYN is a flow picked up midway, perhaps in reverse: judged by its first packet it could
  * pass as an answer. Dropped, except on bridges whose live flows conntrack could not have seen before.
  */
-static void drop_midstream(struct rule_list *rules)
+static void build_midstream(struct ruleset *rs)
 {
+	struct rule_list rules = {0};
+
+	for (int i = 0; i < 2; i++) {
+		struct rule *rule = rule_append(&rules);
+
+		skeleton_match_set(
+			rule, i ? MATCH_OIF_SET : MATCH_IIF_SET, SIDE_SRC, 0, SET_MIDSTREAM);
+		rule->verdict = VERDICT_RETURN;
+	}
 	for (uint8_t family = 4; family <= 6; family += 2)
 		for (int side = SIDE_SRC; side <= SIDE_DST; side++) {
-			struct rule *rule = rule_append(rules);
+			struct rule *rule = rule_append(&rules);
 
-			rule_match(rule, MATCH_CT_STATE)->value = CT_NEW;
-			rule_match(rule, MATCH_TCP_NOT_SYN);
-			match_set(rule, MATCH_CT_ADDR_SET, (enum flow_side)side, family,
+			skeleton_match_set(rule, MATCH_CT_ADDR_SET, (enum flow_side)side, family,
 				isolated(family));
-			match_set(rule, MATCH_IIF_SET, SIDE_SRC, 0, SET_MIDSTREAM);
-			rule->matches[rule->match_count - 1].negate = true;
-			match_set(rule, MATCH_OIF_SET, SIDE_SRC, 0, SET_MIDSTREAM);
-			rule->matches[rule->match_count - 1].negate = true;
-			drop_counted(rule, "midstream");
+			skeleton_deny(rule, LOG_MIDSTREAM, false);
 		}
+	ruleset_chain(rs, CHAIN_MIDSTREAM, "new TCP without SYN", &rules);
 }
 
-static void dispatch(struct rule_list *rules, enum flow_side side, uint8_t family, const char *map,
-	bool original_only)
+/* --- what the base chains have in common ------------------------------------------------------- */
+
+void skeleton_begin(struct rule_list *rules, const struct skeleton_config *config)
 {
 	struct rule *rule = rule_append(rules);
+	struct match *match;
 
-	if (original_only)
-		rule_match(rule, MATCH_CT_ORIGINAL);
-	rule->verdict = VERDICT_MAP_CT;
-	rule->map_side = side;
-	rule->map_family = family;
-	set_name(rule->target, map);
+	skeleton_jump(rule, CHAIN_LIVE);
+	rule = rule_append(rules);
+	match = rule_match(rule, MATCH_CT_MARK);
+	match->value = mark_condemned(&config->marks);
+	match->mask = config->marks.mask;
+	skeleton_deny(rule, LOG_CONDEMNED, true);
+	rule = rule_append(rules);
+	skeleton_match_value(rule, MATCH_CT_STATE, CT_INVALID | CT_UNTRACKED);
+	skeleton_jump(rule, CHAIN_NO_FLOW);
+	rule = rule_append(rules);
+	skeleton_match_value(rule, MATCH_CT_STATE, CT_NEW);
+	rule_match(rule, MATCH_TCP_NOT_SYN);
+	skeleton_jump(rule, CHAIN_MIDSTREAM);
+}
+
+void skeleton_dispatch(struct rule_list *rules, enum flow_side side, bool original_only)
+{
+	static const char *const maps[][2] = {
+		[SIDE_SRC] = {MAP_EGRESS4, MAP_EGRESS6}, [SIDE_DST] = {MAP_INGRESS4, MAP_INGRESS6}};
+
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		struct rule *rule = rule_append(rules);
+
+		if (original_only)
+			rule_match(rule, MATCH_CT_ORIGINAL);
+		rule->verdict = VERDICT_MAP_CT;
+		rule->map_side = side;
+		rule->map_family = family;
+		skeleton_name(rule->target, maps[side][family == 6]);
+	}
+}
+
+/* Flows without a judged side stay unmarked: the mark is other people's as well. */
+void skeleton_end(struct rule_list *rules, bool original_only)
+{
+	for (int side = SIDE_SRC; side <= (original_only ? SIDE_SRC : SIDE_DST); side++)
+		for (uint8_t family = 4; family <= 6; family += 2) {
+			struct rule *rule = rule_append(rules);
+
+			if (original_only)
+				rule_match(rule, MATCH_CT_ORIGINAL);
+			skeleton_match_set(rule, MATCH_CT_ADDR_SET, (enum flow_side)side, family,
+				isolated(family));
+			rule->verdict = VERDICT_GOTO;
+			skeleton_name(rule->target, CHAIN_JUDGED);
+		}
 }
 
 static void dispatch_bridge(
@@ -110,76 +202,218 @@ static void dispatch_bridge(
 	if (original_only)
 		rule_match(rule, MATCH_CT_ORIGINAL);
 	rule->verdict = verdict;
-	set_name(rule->target, map);
+	skeleton_name(rule->target, map);
+}
+
+/* --- base chains of the inet table ------------------------------------------------------------- */
+
+/* A bound address comes in by its own bridge, and by no other way. */
+static void build_prerouting(struct ruleset *rs)
+{
+	struct rule_list rules = {0};
+
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		struct rule *rule = rule_append(&rules);
+
+		skeleton_match_set(rule, MATCH_HDR_ADDR_SET, SIDE_SRC, family,
+			by_family(family, SET_OWNED4, SET_OWNED6));
+		skeleton_match_field(rule, MATCH_PORT_SET, FIELD_IP, SIDE_SRC, family,
+			by_family(family, SET_HOME4, SET_HOME6))
+			->negate = true;
+		skeleton_deny(rule, LOG_SPOOFED, true);
+	}
+	ruleset_chain_in(rs, IN_INET, CHAIN_PREROUTING,
+		"an endpoint's address comes in by its own bridge only", &rules);
+}
+
+static void build_forward(struct ruleset *rs, const struct skeleton_config *config)
+{
+	struct rule_list rules = {0};
+
+	skeleton_begin(&rules, config);
+	skeleton_dispatch(&rules, SIDE_SRC, false);
+	skeleton_dispatch(&rules, SIDE_DST, false);
+	dispatch_bridge(&rules, VERDICT_MAP_IIF, MAP_STRICT_IN, false);
+	dispatch_bridge(&rules, VERDICT_MAP_OIF, MAP_STRICT_OUT, false);
+	skeleton_end(&rules, false);
+	ruleset_chain_in(
+		rs, IN_INET, CHAIN_FORWARD, "between containers, and to and from outside", &rules);
+}
+
+static void host_drop(struct rule_list *rules)
+{
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		struct rule *rule = rule_append(rules);
+
+		rule_match(rule, MATCH_CT_ORIGINAL);
+		skeleton_match_set(rule, MATCH_CT_ADDR_SET, SIDE_SRC, family, isolated(family));
+		skeleton_deny(rule, LOG_HOST, true);
+		skeleton_comment(rule, "host action drop");
+	}
 }
 
 /*
- * Every packet is judged, by conntrack's keys: that is the safe base. The generation shortcut (a flow judged in the present
- * generation is accepted before the dispatch, and marked after it) has its place around the four dispatch rules.
+ * Container to this host. What the host sends, to itself or to containers, and the answers to it, are never policed. A
+ * published port that docker-proxy serves is decided in its own chain, which ends in accept or denial.
  */
-static void build_forward(struct ruleset *rs)
+static void build_input(struct ruleset *rs, const struct skeleton_config *config)
 {
 	struct rule_list rules = {0};
+	struct rule *rule = rule_append(&rules);
 
-	allow_discovery(&rules);
-	drop_state(&rules, CT_INVALID, "invalid", true);
-	drop_state(&rules, CT_UNTRACKED, "untracked", true);
-	drop_midstream(&rules);
-	dispatch(&rules, SIDE_SRC, 4, MAP_EGRESS4, false);
-	dispatch(&rules, SIDE_SRC, 6, MAP_EGRESS6, false);
-	dispatch(&rules, SIDE_DST, 4, MAP_INGRESS4, false);
-	dispatch(&rules, SIDE_DST, 6, MAP_INGRESS6, false);
-	dispatch_bridge(&rules, VERDICT_MAP_IIF, MAP_STRICT_IN, false);
-	dispatch_bridge(&rules, VERDICT_MAP_OIF, MAP_STRICT_OUT, false);
-	ruleset_chain(rs, CHAIN_FORWARD, "between containers, and to and from outside", &rules);
+	skeleton_name(rule_match(rule, MATCH_IIF)->set, "lo");
+	rule->verdict = VERDICT_ACCEPT;
+	skeleton_begin(&rules, config);
+	dispatch_bridge(&rules, VERDICT_MAP_IIF, MAP_STRICT_IN, true);
+	rule = rule_append(&rules);
+	rule_match(rule, MATCH_CT_ORIGINAL);
+	skeleton_jump(rule, CHAIN_PUBLISHED);
+	skeleton_dispatch(&rules, SIDE_SRC, true);
+	if (config->host_action == HOST_DROP)
+		host_drop(&rules);
+	skeleton_end(&rules, true);
+	ruleset_chain_in(rs, IN_INET, CHAIN_INPUT, "from containers to this host", &rules);
 }
 
-/* Container to this host. What the host sends, and the answers to it, are never policed. */
-static void build_input(struct ruleset *rs, enum host_action host_action)
+/*
+ * What the host sends is never policed, with one exception: while an endpoint's published ports are not known, docker-proxy
+ * may already serve them to anybody, and nobody can tell its connections from the host's own.
+ */
+static void build_output(struct ruleset *rs)
 {
 	struct rule_list rules = {0};
 
-	allow_discovery(&rules);
-	drop_state(&rules, CT_INVALID, "invalid", false);
-	drop_state(&rules, CT_UNTRACKED, "untracked", false);
-	dispatch(&rules, SIDE_SRC, 4, MAP_EGRESS4, true);
-	dispatch(&rules, SIDE_SRC, 6, MAP_EGRESS6, true);
-	dispatch_bridge(&rules, VERDICT_MAP_IIF, MAP_STRICT_IN, true);
-	for (uint8_t family = 4; host_action == HOST_DROP && family <= 6; family += 2) {
+	for (uint8_t family = 4; family <= 6; family += 2) {
 		struct rule *rule = rule_append(&rules);
 
-		rule_match(rule, MATCH_CT_ORIGINAL);
-		match_set(rule, MATCH_CT_ADDR_SET, SIDE_SRC, family, isolated(family));
-		drop_counted(rule, "host");
-		comment(rule, "host action drop");
+		skeleton_match_value(rule, MATCH_CT_STATE, CT_NEW);
+		skeleton_match_set(rule, MATCH_HDR_ADDR_SET, SIDE_DST, family,
+			by_family(family, SET_UNREADY4, SET_UNREADY6));
+		skeleton_deny(rule, LOG_PUBLISHED, true);
 	}
-	ruleset_chain(rs, CHAIN_INPUT, "from containers to this host", &rules);
+	ruleset_chain_in(rs, IN_INET, CHAIN_OUTPUT,
+		"to endpoints whose published ports are not known yet", &rules);
+}
+
+/* --- generation and mode ----------------------------------------------------------------------- */
+
+static void match_generation(
+	struct rule *rule, const struct mark_layout *marks, uint32_t generation, bool negate)
+{
+	struct match *match = rule_match(rule, MATCH_CT_MARK);
+
+	match->value = mark_of_generation(marks, generation);
+	match->mask = marks->mask;
+	match->negate = negate;
+}
+
+static void build_live(
+	struct rule_list *rules, const struct mark_layout *marks, uint32_t generation)
+{
+	static const uint32_t errors[] = {IPPROTO_ICMP, IPPROTO_ICMPV6};
+	struct rule *rule = rule_append(rules);
+
+	match_generation(rule, marks, generation, true);
+	rule->verdict = VERDICT_RETURN;
+	/* read back by a restarted enforcerd: kernel_adopt() */
+	snprintf(rule->comment, sizeof(rule->comment), "generation %u", generation);
+	rule = rule_append(rules);
+	skeleton_match_value(rule, MATCH_CT_STATE, CT_ESTABLISHED);
+	rule->verdict = VERDICT_ACCEPT;
+	/* a related flow of another kind inherits its parent's mark without having been judged */
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		rule = rule_append(rules);
+		skeleton_match_value(rule, MATCH_CT_STATE, CT_RELATED);
+		skeleton_match_value(rule, MATCH_L4PROTO, errors[i]);
+		rule->verdict = VERDICT_ACCEPT;
+	}
+}
+
+void skeleton_generation(
+	struct ruleset *rs, const struct skeleton_config *config, uint32_t generation)
+{
+	struct rule_list live = {0}, judged = {0};
+
+	if (generation) {
+		struct rule *rule = rule_append(&judged);
+
+		build_live(&live, &config->marks, generation);
+		rule->mark = mark_of_generation(&config->marks, generation);
+		rule->mark_mask = config->marks.mask;
+		rule->verdict = VERDICT_CONTINUE;
+	}
+	ruleset_chain(rs, CHAIN_LIVE, "flows judged in this generation pass", &live);
+	ruleset_chain(rs, CHAIN_JUDGED, "what the policies let through is marked", &judged);
+}
+
+void skeleton_audit(struct ruleset *rs, bool audit)
+{
+	struct rule_list rules = {0};
+
+	if (!audit)
+		rule_append(&rules)->verdict = VERDICT_DROP;
+	ruleset_chain_in(rs, IN_BOTH, CHAIN_DENIED, "drop; empty in audit mode", &rules);
+}
+
+/* --- all of it --------------------------------------------------------------------------------- */
+
+static void declare_sets(struct ruleset *rs)
+{
+	static const struct {
+		const char *name;
+		enum set_type type;
+		enum ruleset_tables tables; /* 0: where policies are */
+		const char *comment;
+	} sets[] = {
+		{MAP_EGRESS4, MAP_IPV4, 0, "isolated endpoint : what it may send"},
+		{MAP_EGRESS6, MAP_IPV6, 0, "isolated endpoint : what it may send"},
+		{MAP_INGRESS4, MAP_IPV4, 0, "isolated endpoint : what it may receive"},
+		{MAP_INGRESS6, MAP_IPV6, 0, "isolated endpoint : what it may receive"},
+		{SET_ISOLATED4, SET_IPV4, 0, "isolated endpoints"},
+		{SET_ISOLATED6, SET_IPV6, 0, "isolated endpoints"},
+		{SET_MIDSTREAM, SET_IFNAME, 0, "bridges just made visible"},
+		{MAP_STRICT_IN, MAP_IFNAME, IN_INET, "strict network : its known senders"},
+		{MAP_STRICT_OUT, MAP_IFNAME, IN_INET, "strict network : its known receivers"},
+		{MAP_PUBLISHED_EGRESS4, MAP_IPV4, IN_INET,
+			"isolated endpoint : towards published ports"},
+		{MAP_PUBLISHED_EGRESS6, MAP_IPV6, IN_INET,
+			"isolated endpoint : towards published ports"},
+		{SET_UNREADY4, SET_IPV4, IN_INET, "endpoints whose published ports are not known"},
+		{SET_UNREADY6, SET_IPV6, IN_INET, "endpoints whose published ports are not known"},
+		{SET_HOME4, SET_PORT_IPV4, IN_INET, "bridge . its endpoints' addresses"},
+		{SET_HOME6, SET_PORT_IPV6, IN_INET, "bridge . its endpoints' addresses"},
+		{SET_OWNED4, SET_IPV4, IN_BOTH, "addresses bound to a port"},
+		{SET_OWNED6, SET_IPV6, IN_BOTH, "addresses bound to a port"},
+	};
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++) {
+		if (sets[i].tables)
+			ruleset_set_in(
+				rs, sets[i].tables, sets[i].name, sets[i].type, sets[i].comment);
+		else
+			ruleset_set(rs, sets[i].name, sets[i].type, sets[i].comment);
+	}
 }
 
 void skeleton_build(struct ruleset *rs, const struct skeleton_config *config)
 {
-	static const char *const counters[] = {"drop_egress", "drop_ingress", "host", "invalid",
-		"midstream", "strict", "untracked"};
-	static const struct {
-		const char *name;
-		enum set_type type;
-		const char *comment;
-	} sets[] = {
-		{MAP_EGRESS4, MAP_IPV4, "isolated endpoint : what it may send"},
-		{MAP_EGRESS6, MAP_IPV6, "isolated endpoint : what it may send"},
-		{MAP_INGRESS4, MAP_IPV4, "isolated endpoint : what it may receive"},
-		{MAP_INGRESS6, MAP_IPV6, "isolated endpoint : what it may receive"},
-		{SET_ISOLATED4, SET_IPV4, "isolated endpoints"},
-		{SET_ISOLATED6, SET_IPV6, "isolated endpoints"},
-		{MAP_STRICT_IN, MAP_IFNAME, "strict network : its known senders"},
-		{MAP_STRICT_OUT, MAP_IFNAME, "strict network : its known receivers"},
-		{SET_MIDSTREAM, SET_IFNAME, "bridges just made visible"},
-	};
+	static const enum log_what reasons[] = {LOG_INVALID, LOG_UNTRACKED, LOG_MIDSTREAM,
+		LOG_STRICT, LOG_SPOOFED, LOG_PORT, LOG_HOST, LOG_PUBLISHED, LOG_CONDEMNED};
+	struct rule_list none = {0};
 
-	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
-		ruleset_counter(rs, counters[i]);
-	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++)
-		ruleset_set(rs, sets[i].name, sets[i].type, sets[i].comment);
-	build_forward(rs);
-	build_input(rs, config->host_action);
+	ruleset_policy_tables(rs, config->bridge_tracked ? IN_BOTH : IN_INET);
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		ruleset_counter_in(rs, IN_BOTH, log_what_name(reasons[i]));
+	declare_sets(rs);
+	skeleton_audit(rs, false);
+	skeleton_generation(rs, config, 0);
+	build_no_flow(rs);
+	build_midstream(rs);
+	ruleset_chain_in(
+		rs, IN_INET, CHAIN_PUBLISHED, "published ports that docker-proxy serves", &none);
+	build_prerouting(rs);
+	build_forward(rs, config);
+	build_input(rs, config);
+	build_output(rs);
+	skeleton_build_bridge(rs, config);
 }

@@ -10,12 +10,18 @@
 #include "enforcerd/mark.h"
 #include "enforcerd/ruleset.h"
 
-#define CHAIN_FORWARD "forward" /* base chain, hook forward, priority filter - 1 */
-#define CHAIN_INPUT   "input"   /* base chain, hook input, priority filter - 1 */
-#define MAP_EGRESS4   "egress4"
-#define MAP_EGRESS6   "egress6"
-#define MAP_INGRESS4  "ingress4"
-#define MAP_INGRESS6  "ingress6"
+#define CHAIN_FORWARD           "forward"    /* base chain, hook forward, priority filter - 1 */
+#define CHAIN_INPUT             "input"      /* base chain, hook input, priority filter - 1 */
+#define CHAIN_OUTPUT            "output"     /* base chain, hook output, priority filter - 1 */
+#define CHAIN_PREROUTING        "prerouting" /* base chain, hook prerouting, priority raw */
+#define CHAIN_BRIDGE_PREROUTING "bridge:prerouting" /* base chain, priority -300 */
+#define CHAIN_BRIDGE_FORWARD    "bridge:forward"    /* base chain, priority filter */
+#define CHAIN_PUBLISHED \
+	"published" /* published ports that docker-proxy serves, in the input hook */
+#define MAP_EGRESS4  "egress4"
+#define MAP_EGRESS6  "egress6"
+#define MAP_INGRESS4 "ingress4"
+#define MAP_INGRESS6 "ingress6"
 #define SET_ISOLATED4 \
 	"isolated4" /* every isolated endpoint address: by packet header and by flow */
 #define SET_ISOLATED6 "isolated6"
@@ -40,8 +46,15 @@
 #define SET_ENDPOINT_PORTS "endpoint_ports" /* ports of all endpoints */
 #define SET_HOME4          "home4"          /* bridge . address (inet) */
 #define SET_HOME6          "home6"
-#define SET_GATEWAYS4      "gateways4" /* the bridges' own addresses (bridge) */
-#define SET_GATEWAYS6      "gateways6"
+#define SET_UNREADY4 \
+	"unready4" /* isolated endpoints whose published ports are not known yet (inet) */
+#define SET_UNREADY6 "unready6"
+#define MAP_PUBLISHED_EGRESS4 \
+	"pub_egress4" /* isolated endpoint : what it may send to published ports (inet) */
+#define MAP_PUBLISHED_EGRESS6 "pub_egress6"
+#define MAP_STRICT_BRIDGED    "strict_bridged" /* bridge : jump chain, for flows within it (bridge) */
+#define SET_GATEWAYS4         "gateways4"      /* the bridges' own addresses (bridge) */
+#define SET_GATEWAYS6         "gateways6"
 
 enum host_action { HOST_RETURN, HOST_DROP };
 

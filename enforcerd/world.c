@@ -126,7 +126,11 @@ struct world *world_new(const struct world_config *config)
 	world->rs = ruleset_new();
 	world->selecting = selector_index_new();
 	world->matching = selector_index_new();
-	skeleton_build(world->rs, &(struct skeleton_config){.host_action = config->host_action});
+	if (!config->skeleton.marks.mask)
+		(void)!mark_layout_init(&world->config.skeleton.marks, MARK_MASK_DEFAULT, NULL);
+	skeleton_build(world->rs, &world->config.skeleton);
+	world->audit = config->audit;
+	skeleton_audit(world->rs, world->audit);
 	return world;
 }
 
@@ -145,6 +149,8 @@ void world_free(struct world *world)
 	while (world->networks)
 		world_network_remove(world, world->networks);
 	world_groups_free(world);
+	world_ports_free(world);
+	world_published_free(world);
 	while (world->policies) {
 		struct w_policy *policy = world->policies;
 
@@ -153,6 +159,7 @@ void world_free(struct world *world)
 	}
 	text_table_free(&world->isolation);
 	text_table_free(&world->labels);
+	text_table_free(&world->modes);
 	text_table_free(&world->problems);
 	w_list_free(&world->stale);
 	selector_index_free(world->selecting);
@@ -167,6 +174,11 @@ void world_free(struct world *world)
 struct ruleset *world_ruleset(struct world *world)
 {
 	return world->rs;
+}
+
+bool world_audit(const struct world *world)
+{
+	return world->audit;
 }
 
 /* --- settling ---------------------------------------------------------------------------------- */
@@ -191,6 +203,9 @@ void world_settle(struct world *world)
 {
 	struct w_group *group, *next;
 
+	/* whoever places endpoints may make others stale */
+	for (size_t i = 0; i < world->stale.count; i++)
+		world_announce(world, world->stale.items[i]);
 	for (size_t i = 0; i < world->stale.count; i++)
 		world_endpoint_settle_groups(world, world->stale.items[i]);
 	for (size_t i = 0; i < world->stale.count; i++)
@@ -203,6 +218,8 @@ void world_settle(struct world *world)
 			if (group->stale)
 				world_group_recompile(world, group);
 	world->groups_stale = false;
+	if (world->published_stale)
+		world_published_settle(world);
 	while (world->dead) {
 		struct w_policy *policy = world->dead;
 
@@ -212,14 +229,6 @@ void world_settle(struct world *world)
 }
 
 /* --- applying the node stream ------------------------------------------------------------------ */
-
-static struct w_endpoint *find_endpoint(const struct world *world, const char *id)
-{
-	struct w_endpoint *endpoint = NULL;
-
-	HASH_FIND(hh, world->endpoints, id, strlen(id), endpoint);
-	return endpoint;
-}
 
 static bool in_subnets(const struct network *network, const struct ip *ip)
 {
@@ -250,7 +259,7 @@ static void put_endpoint(struct world *world, const struct store_change *change)
 	CLEANUP(endpoint)
 	struct endpoint *record =
 		json ? endpoint_from_json(json, world->node, change->id, &err) : NULL;
-	struct w_endpoint *held = find_endpoint(world, change->id);
+	struct w_endpoint *held = world_endpoint_find(world, change->id);
 
 	if (!record || check_addresses(world, record, &err) < 0) {
 		world_problem(world, change->kind, change->id, err.text);
@@ -282,7 +291,7 @@ static void apply_node_changes(
 	struct world *world, const struct store_change *changes, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct w_endpoint *endpoint = find_endpoint(world, changes[i].id);
+		struct w_endpoint *endpoint = world_endpoint_find(world, changes[i].id);
 
 		if (changes[i].kind == KIND_ENDPOINT && !changes[i].record && endpoint)
 			world_endpoint_remove(world, endpoint);
@@ -383,6 +392,15 @@ int world_apply(struct world *world, const char *stream, const struct store_chan
 	return 0;
 }
 
+bool world_find_policy(
+	const struct world *world, bool (*fn)(const char *name, void *arg), void *arg)
+{
+	for (size_t i = 0; i < world->order_count; i++)
+		if (fn(world->order[i]->name, arg))
+			return true;
+	return false;
+}
+
 /* --- reports ----------------------------------------------------------------------------------- */
 
 static int compare_bridges(const void *a, const void *b)
@@ -415,6 +433,8 @@ const struct world_bridge *world_bridges(struct world *world, size_t *count)
 
 void world_stats(const struct world *world, struct world_stats *stats)
 {
+	const struct w_endpoint *endpoint;
+
 	*stats = (struct world_stats){
 		.endpoints = HASH_COUNT(world->endpoints),
 		.isolated = world->isolated_count,
@@ -424,6 +444,10 @@ void world_stats(const struct world *world, struct world_stats *stats)
 		.groups = HASH_COUNT(world->groups),
 		.conflicts = world->conflict_count,
 	};
+	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
+		stats->bound += endpoint->placement.state == PLACE_BOUND;
+		stats->withdrawn += !world_present(endpoint);
+	}
 }
 
 static int compare_lines(const void *a, const void *b)

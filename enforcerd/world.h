@@ -12,18 +12,42 @@
 #define BULKHEAD_WORLD_H
 
 #include "common/isolation.h"
+#include "common/record.h"
 #include "common/store.h"
 #include "enforcerd/ruleset.h"
 #include "enforcerd/skeleton.h"
 
 struct world;
 
+/*
+ * Where an endpoint is. Its addresses count (in sets, maps and networks' known addresses) unless it is withdrawn; they are bound to
+ * a port, and to no other, while that is known.
+ */
+enum placement_state { PLACE_WITHDRAWN, PLACE_PROVISIONAL, PLACE_BOUND };
+
+struct placement {
+	enum placement_state state;
+	char port[RECORD_IFNAME_MAX + 1]; /* "" unless bound */
+	uint8_t mac[6];
+};
+
+/* Asked to place endpoints, by world_place(), which may be called from within. */
+struct world_ops {
+	/* The record is new or changed. bridge: its network's interface, or NULL: not known yet, or not a bridge. */
+	void (*endpoint)(const struct endpoint *record, const char *bridge, void *arg);
+	void (*endpoint_gone)(const char *id, void *arg);
+};
+
 struct world_config {
 	const char *node;
 	enum isolation isolation;     /* of networks that say nothing themselves */
 	char *const *strict_networks; /* fnmatch globs on network names; borrowed */
 	size_t strict_network_count;
-	enum host_action host_action;
+	struct skeleton_config skeleton; /* marks of mask 0: the default */
+	bool audit; /* --mode audit; the store can say so as well */
+	/* NULL: every endpoint counts, and none is bound to a port */
+	const struct world_ops *ops;
+	void *ops_arg;
 };
 
 struct world *world_new(const struct world_config *config);
@@ -38,6 +62,24 @@ struct ruleset *world_ruleset(struct world *world);
 int world_apply(struct world *world, const char *stream, const struct store_change *changes,
 	size_t count, bool whole, struct err *err) must_check;
 
+/* Unknown ids are ignored: the endpoint may have gone meanwhile. To be followed by world_refresh(). */
+void world_place(struct world *world, const char *endpoint_id, const struct placement *placement);
+/* Brings the ruleset up to date with placements. */
+void world_refresh(struct world *world);
+
+/* What is said of an address that an endpoint of this node has. Borrowed until the next change. */
+struct world_owner {
+	const struct endpoint *record;
+	const struct labels *labels; /* operator labels included */
+};
+
+/* False when it is nobody's, or claimed by two. */
+bool world_owner(const struct world *world, const struct ip *ip, struct world_owner *owner);
+/* Calls fn for every policy's name in evaluation order, until it returns true; then true. */
+bool world_find_policy(
+	const struct world *world, bool (*fn)(const char *name, void *arg), void *arg);
+bool world_audit(const struct world *world);
+
 /* Managed bridges (driver bridge, isolation not off), sorted by name. Borrowed until the next world_apply(). */
 struct world_bridge {
 	const char *name; /* host interface */
@@ -49,6 +91,7 @@ const struct world_bridge *world_bridges(struct world *world, size_t *count);
 
 struct world_stats {
 	size_t endpoints, isolated, networks, policies, selectors, groups, conflicts;
+	size_t bound, withdrawn; /* endpoints */
 };
 
 void world_stats(const struct world *world, struct world_stats *stats);

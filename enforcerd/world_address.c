@@ -48,18 +48,51 @@ void world_address_release(struct world *world, const struct ip *ip, struct w_en
 
 /* --- one facet after the other ----------------------------------------------------------------- */
 
-static void settle_isolated(struct world *world, struct w_address *address, bool isolated)
+/* Membership of one of the plain sets that there are twice, for IPv4 and IPv6. */
+static void settle_set(struct world *world, struct w_address *address, const char *const sets[2],
+	bool *is, bool want)
 {
-	static const char *const sets[] = {SET_ISOLATED4, SET_ISOLATED6};
 	const struct elem_key key = {.ip = address->ip};
+	const char *set = sets[family_index(&address->ip)];
 
-	if (address->isolated == isolated)
+	if (*is == want)
 		return;
-	address->isolated = isolated;
-	if (isolated)
-		ruleset_put(world->rs, sets[family_index(&address->ip)], &key, NULL, NULL);
+	*is = want;
+	if (want)
+		ruleset_put(world->rs, set, &key, NULL, NULL);
 	else
-		ruleset_del(world->rs, sets[family_index(&address->ip)], &key);
+		ruleset_del(world->rs, set, &key);
+}
+
+/* While its published ports are not known, docker-proxy may serve any of this host's (see the skeleton's output chain). */
+static bool is_unready(const struct w_address *address)
+{
+	for (size_t i = 0; i < address->owners.count; i++) {
+		const struct w_endpoint *owner = address->owners.items[i];
+
+		if (owner->isolated && owner->record->state == ENDPOINT_STARTING)
+			return true;
+	}
+	return false;
+}
+
+static bool is_bound(const struct w_address *address)
+{
+	for (size_t i = 0; i < address->owners.count; i++)
+		if (((const struct w_endpoint *)address->owners.items[i])->bound.port[0])
+			return true;
+	return false;
+}
+
+static void settle_sets(struct world *world, struct w_address *address, bool isolated)
+{
+	static const char *const isolated_sets[] = {SET_ISOLATED4, SET_ISOLATED6};
+	static const char *const unready_sets[] = {SET_UNREADY4, SET_UNREADY6};
+	static const char *const owned_sets[] = {SET_OWNED4, SET_OWNED6};
+
+	settle_set(world, address, isolated_sets, &address->isolated, isolated);
+	settle_set(world, address, unready_sets, &address->unready, is_unready(address));
+	settle_set(world, address, owned_sets, &address->owned, is_bound(address));
 }
 
 static void settle_group(struct world *world, struct w_address *address, enum policy_direction dir,
@@ -77,6 +110,8 @@ static void settle_group(struct world *world, struct w_address *address, enum po
 		ruleset_del(world->rs, map, &key);
 	if (group == before)
 		return;
+	if (dir == DIR_EGRESS && world->published_count)
+		world_published_address(world, &address->ip, group);
 	if (group)
 		group->refs++;
 	if (before)
@@ -154,7 +189,7 @@ static void settle_owned(struct world *world, struct w_address *address)
 	char comment[64];
 
 	make_comment(owner, conflict, comment, sizeof(comment));
-	settle_isolated(world, address, isolated);
+	settle_sets(world, address, isolated);
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
 		struct w_group *group = owner->groups[dir];
 
@@ -169,7 +204,7 @@ static void settle_owned(struct world *world, struct w_address *address)
 
 static void remove_address(struct world *world, struct w_address *address)
 {
-	settle_isolated(world, address, false);
+	settle_sets(world, address, false);
 	for (int dir = 0; dir < DIR_COUNT; dir++)
 		settle_group(world, address, (enum policy_direction)dir, NULL, NULL);
 	settle_selectors(world, address, NULL);
@@ -190,4 +225,16 @@ void world_address_settle(struct world *world, const struct ip *ip)
 		settle_owned(world, address);
 	else
 		remove_address(world, address);
+}
+
+bool world_owner(const struct world *world, const struct ip *ip, struct world_owner *owner)
+{
+	const struct w_address *address = find(world, ip);
+	const struct w_endpoint *endpoint;
+
+	if (!address || address->owners.count != 1)
+		return false;
+	endpoint = address->owners.items[0];
+	*owner = (struct world_owner){endpoint->record, endpoint->record->labels};
+	return true;
 }

@@ -134,13 +134,23 @@ void world_endpoint_settle(struct world *world, struct w_endpoint *endpoint)
 	endpoint->selectors.count = 0;
 	selector_index_match(world->matching, labels, add_to_list, &endpoint->selectors);
 	endpoint->stale = false;
+	world->published_stale |= endpoint->record->port_count > 0;
+	world_port_settle(world, endpoint, false);
 	world_address_settle(world, &endpoint->record->ipv4);
 	world_address_settle(world, &endpoint->record->ipv6);
 }
 
 /* --- changes ----------------------------------------------------------------------------------- */
 
-static void claim(struct world *world, struct w_endpoint *endpoint)
+struct w_endpoint *world_endpoint_find(const struct world *world, const char *id)
+{
+	struct w_endpoint *endpoint = NULL;
+
+	HASH_FIND(hh, world->endpoints, id, strlen(id), endpoint);
+	return endpoint;
+}
+
+void world_endpoint_claim(struct world *world, struct w_endpoint *endpoint)
 {
 	const struct ip *ips[] = {&endpoint->record->ipv4, &endpoint->record->ipv6};
 
@@ -149,7 +159,7 @@ static void claim(struct world *world, struct w_endpoint *endpoint)
 			world_address_claim(world, ips[i], endpoint);
 }
 
-static void release(struct world *world, struct w_endpoint *endpoint)
+void world_endpoint_release(struct world *world, struct w_endpoint *endpoint)
 {
 	const struct ip *ips[] = {&endpoint->record->ipv4, &endpoint->record->ipv6};
 
@@ -161,25 +171,28 @@ static void release(struct world *world, struct w_endpoint *endpoint)
 
 void world_endpoint_put(struct world *world, struct endpoint *record)
 {
-	struct w_endpoint *endpoint = NULL;
+	struct w_endpoint *endpoint = world_endpoint_find(world, record->id);
 
-	HASH_FIND(hh, world->endpoints, record->id, strlen(record->id), endpoint);
 	if (endpoint && endpoint_equal(endpoint->record, record)) {
 		endpoint->seen = true;
 		endpoint_free(record);
 		return;
 	}
 	if (endpoint) {
-		release(world, endpoint);
+		world->published_stale |= endpoint->record->port_count > 0;
+		world_endpoint_release(world, endpoint);
 		HASH_DEL(world->endpoints, endpoint);
 		endpoint_free(endpoint->record);
 	} else {
 		endpoint = xcalloc(1, sizeof(*endpoint));
+		endpoint->placement.state = world->config.ops ? PLACE_WITHDRAWN : PLACE_PROVISIONAL;
 	}
 	endpoint->record = record;
 	endpoint->seen = true;
+	endpoint->announced = false;
 	HASH_ADD_KEYPTR(hh, world->endpoints, record->id, strlen(record->id), endpoint);
-	claim(world, endpoint);
+	if (world_present(endpoint))
+		world_endpoint_claim(world, endpoint);
 	world_mark_stale(world, endpoint);
 }
 
@@ -189,7 +202,11 @@ void world_endpoint_remove(struct world *world, struct w_endpoint *endpoint)
 		w_list_remove(&world->stale, endpoint);
 	forget_vain(endpoint);
 	world->isolated_count -= endpoint->isolated;
-	release(world, endpoint);
+	world_port_settle(world, endpoint, true);
+	world->published_stale |= endpoint->record->port_count > 0;
+	world_endpoint_release(world, endpoint);
+	if (world->config.ops)
+		world->config.ops->endpoint_gone(endpoint->record->id, world->config.ops_arg);
 	for (int dir = 0; dir < DIR_COUNT; dir++)
 		hold_group(world, endpoint, (enum policy_direction)dir, NULL);
 	HASH_DEL(world->endpoints, endpoint);

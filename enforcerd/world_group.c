@@ -118,7 +118,7 @@ static void unref_selector(struct world *world, const struct needed_set *needed)
 		forget_selector(world, selector);
 }
 
-/* --- CIDR and port sets ------------------------------------------------------------------------ */
+/* --- CIDR and port sets, counters -------------------------------------------------------------- */
 
 static void fill_plain(struct world *world, const struct needed_set *needed)
 {
@@ -135,11 +135,22 @@ static void fill_plain(struct world *world, const struct needed_set *needed)
 	}
 }
 
+static void declare_plain(struct world *world, const struct needed_set *needed)
+{
+	if (needed->kind == NEED_COUNTER) {
+		ruleset_counter(world->rs, needed->name);
+		return;
+	}
+	ruleset_set(world->rs, needed->name,
+		needed->kind == NEED_PORTS ? SET_PORT
+		: needed->family == 4      ? SET_CIDR4
+					   : SET_CIDR6,
+		NULL);
+	fill_plain(world, needed);
+}
+
 static void ref_plain(struct world *world, const struct needed_set *needed)
 {
-	enum set_type type = needed->kind == NEED_PORTS ? SET_PORT
-			     : needed->family == 4      ? SET_CIDR4
-							: SET_CIDR6;
 	struct w_plain_set *set = NULL;
 
 	HASH_FIND_STR(world->plain_sets, needed->name, set);
@@ -147,8 +158,7 @@ static void ref_plain(struct world *world, const struct needed_set *needed)
 		set = xcalloc(1, sizeof(*set));
 		memcpy(set->name, needed->name, sizeof(set->name));
 		HASH_ADD_STR(world->plain_sets, name, set);
-		ruleset_set(world->rs, set->name, type, NULL);
-		fill_plain(world, needed);
+		declare_plain(world, needed);
 	}
 	set->refs++;
 }
@@ -160,12 +170,15 @@ static void unref_plain(struct world *world, const struct needed_set *needed)
 	HASH_FIND_STR(world->plain_sets, needed->name, set);
 	if (!set || --set->refs)
 		return;
-	ruleset_set_drop(world->rs, set->name);
+	if (needed->kind == NEED_COUNTER)
+		ruleset_counter_drop(world->rs, set->name);
+	else
+		ruleset_set_drop(world->rs, set->name);
 	HASH_DEL(world->plain_sets, set);
 	free(set);
 }
 
-static void ref_needed(struct world *world, const struct needed_list *list)
+void world_needed_ref(struct world *world, const struct needed_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		if (list->items[i].kind == NEED_SELECTOR)
@@ -175,7 +188,7 @@ static void ref_needed(struct world *world, const struct needed_list *list)
 	}
 }
 
-static void unref_needed(struct world *world, struct needed_list *list)
+void world_needed_unref(struct world *world, struct needed_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		if (list->items[i].kind == NEED_SELECTOR)
@@ -197,28 +210,74 @@ static const struct policy **policies_of(struct w_policy *const *policies, size_
 	return list;
 }
 
+const struct policy **world_group_policies(const struct w_group *group)
+{
+	return policies_of(group->policies, group->policy_count);
+}
+
+static void staged_name(const struct w_group *group, char name[NFT_NAME_MAX])
+{
+	snprintf(name, NFT_NAME_MAX, "st_%.36s", group->name);
+}
+
 /* Policies were compiled when they were taken in, so that here it cannot fail; if it does, the chain is closed. */
+static void compile_view(struct w_group *group, const struct policy *const *policies,
+	enum compile_view view, struct rule_list *rules, struct needed_list *needed)
+{
+	struct err err = {0};
+
+	if (compile_group(policies, group->policy_count, group->dir, view, rules, needed, &err) ==
+		0)
+		return;
+	log_error("world", "group %s is closed: %s", group->name, err.text);
+	rule_list_free(rules);
+	rule_append(rules)->verdict = VERDICT_DROP;
+}
+
+/* The chain that tells what staged policies would do stands ahead of the group's own rules. */
+static void put_staged(struct world *world, struct w_group *group,
+	const struct policy *const *policies, const char *comment, struct rule_list *rules)
+{
+	struct rule_list staged = {0};
+	struct rule *jump = rule_append(rules);
+
+	jump->verdict = VERDICT_JUMP;
+	staged_name(group, jump->target);
+	compile_view(group, policies, VIEW_STAGED, &staged, &group->needed);
+	ruleset_chain(world->rs, jump->target, comment, &staged);
+}
+
 static void compile(struct world *world, struct w_group *group)
 {
 	cleanup_free const struct policy **policies =
 		policies_of(group->policies, group->policy_count);
 	cleanup_free char *comment =
 		compile_group_comment(policies, group->policy_count, group->dir);
-	struct needed_list needed = {0}, before = group->needed;
-	struct rule_list rules = {0};
-	struct err err = {0};
+	bool was_staged = group->staged;
+	struct needed_list before = group->needed;
+	struct rule_list rules = {0}, own = {0};
+	char name[NFT_NAME_MAX];
 
-	if (compile_group(policies, group->policy_count, group->dir, &rules, &needed, &err) < 0) {
-		log_error("world", "group %s is closed: %s", group->name, err.text);
-		rule_list_free(&rules);
-		rule_append(&rules)->verdict = VERDICT_DROP;
-	}
-	/* new sets before old ones go: what both use stays as it is */
-	group->needed = needed;
+	group->needed = (struct needed_list){0};
+	group->staged = compile_is_staged(policies, group->policy_count);
+	if (group->staged)
+		put_staged(world, group, policies, comment, &rules);
+	compile_view(group, policies, VIEW_IN_FORCE, &own, &group->needed);
+	for (size_t i = 0; i < own.count; i++)
+		rule_append_copy(&rules, &own.items[i]);
+	rule_list_free(&own);
 	group->stale = false;
-	ref_needed(world, &group->needed);
+	/* new sets before old ones go: what both use stays as it is */
+	world_needed_ref(world, &group->needed);
 	ruleset_chain(world->rs, group->name, comment, &rules);
-	unref_needed(world, &before);
+	staged_name(group, name);
+	if (was_staged && !group->staged)
+		ruleset_chain_drop(world->rs, name);
+	world_needed_unref(world, &before);
+	if (group->dir == DIR_EGRESS)
+		world_published_group(world, group);
+	else
+		world->published_stale |= world->published_count > 0;
 }
 
 struct w_group *world_group_get(
@@ -258,8 +317,20 @@ void world_group_recompile(struct world *world, struct w_group *group)
 static void group_free(struct w_group *group)
 {
 	needed_list_free(&group->needed);
+	needed_list_free(&group->published_needed);
 	free(group->policies);
 	free(group);
+}
+
+static void drop_chains(struct world *world, struct w_group *group)
+{
+	char name[NFT_NAME_MAX];
+
+	staged_name(group, name);
+	if (group->staged)
+		ruleset_chain_drop(world->rs, name);
+	world_published_group_drop(world, group);
+	ruleset_chain_drop(world->rs, group->name);
 }
 
 void world_groups_collect(struct world *world)
@@ -272,8 +343,8 @@ void world_groups_collect(struct world *world)
 	HASH_ITER (hh, world->groups, group, next) {
 		if (group->refs)
 			continue;
-		ruleset_chain_drop(world->rs, group->name);
-		unref_needed(world, &group->needed);
+		drop_chains(world, group);
+		world_needed_unref(world, &group->needed);
 		HASH_DEL(world->groups, group);
 		group_free(group);
 	}

@@ -5,7 +5,9 @@
  *   world_policy.c   the policies stream
  *   world_endpoint.c what an endpoint's labels, network and policies make of it
  *   world_address.c  what an address, by its owners, has in the ruleset
+ *   world_port.c     where endpoints are, and what is bound to their ports
  *   world_group.c    group chains, selector sets and other sets, by reference counts
+ *   world_published.c published ports that docker-proxy serves
  *   world_network.c  isolation and the strict chains
  *
  * A change only marks what it makes stale; world_settle() then brings the ruleset up to date once.
@@ -13,6 +15,7 @@
 #ifndef BULKHEAD_WORLD_INTERNAL_H
 #define BULKHEAD_WORLD_INTERNAL_H
 
+#include "common/mode.h"
 #include "common/policy.h"
 #include "common/record.h"
 #include "enforcerd/compile.h"
@@ -40,7 +43,7 @@ struct w_selector {
 	UT_hash_handle hh;
 };
 
-/* A CIDR or port set. */
+/* A CIDR or port set, or a counter. */
 struct w_plain_set {
 	char name[NFT_NAME_MAX];
 	size_t refs;
@@ -54,7 +57,10 @@ struct w_group {
 	size_t policy_count;
 	size_t refs; /* endpoints and addresses */
 	bool stale;
-	struct needed_list needed; /* what its chain refers to */
+	bool staged;               /* has a chain for its staged policies */
+	struct needed_list needed; /* what its chains refer to */
+	bool published;            /* has a chain towards published ports */
+	struct needed_list published_needed;
 	UT_hash_handle hh;
 };
 
@@ -63,7 +69,8 @@ struct w_network {
 	bool seen;
 	enum isolation isolation;
 	bool strict; /* its strict chains are in the ruleset */
-	char strict_in[NFT_NAME_MAX], strict_out[NFT_NAME_MAX], known[2][NFT_NAME_MAX];
+	char strict_in[NFT_NAME_MAX], strict_out[NFT_NAME_MAX], strict_bridged[NFT_NAME_MAX];
+	char known[2][NFT_NAME_MAX];
 	UT_hash_handle hh; /* by record->id */
 };
 
@@ -72,9 +79,21 @@ struct w_list {
 	size_t count, cap;
 };
 
+/* What the bridge table and the prerouting chain have of an endpoint. */
+struct w_binding {
+	char port[RECORD_IFNAME_MAX + 1]; /* "": nothing */
+	char bridge[RECORD_IFNAME_MAX + 1];
+	uint8_t mac[6];
+	struct ip ips[2];
+	bool isolated;
+};
+
 struct w_endpoint {
 	struct endpoint *record;
 	bool seen, stale;
+	bool announced; /* world_ops.endpoint has been told of this record */
+	struct placement placement;
+	struct w_binding bound;
 	bool isolated;
 	struct w_group *groups[DIR_COUNT]; /* NULL when not isolated */
 	struct w_list selectors;           /* struct w_selector * that match */
@@ -86,14 +105,20 @@ struct w_address {
 	struct ip ip;
 	struct w_list owners; /* struct w_endpoint * */
 	/* what the ruleset has of it */
-	bool isolated;
+	bool isolated, unready, owned;
 	struct w_group *groups[DIR_COUNT];
 	struct w_list selectors;
 	struct w_network *known_in;
 	UT_hash_handle hh; /* by ip */
 };
 
-/* isolation and labels of the policies stream, and problems ("<kind> <id>"): text by key */
+struct w_mac {
+	uint8_t mac[6];
+	size_t refs;
+	UT_hash_handle hh;
+};
+
+/* isolation, labels and modes of the policies stream, and problems ("<kind> <id>"): text by key */
 struct w_text {
 	char *key, *text;
 	struct labels *labels; /* operator labels */
@@ -108,6 +133,11 @@ struct world {
 	struct w_endpoint *endpoints;
 	struct w_network *networks;
 	struct w_address *addresses;
+	struct w_mac *macs;            /* bound to a port */
+	struct w_published *published; /* sorted */
+	size_t published_count, published_cap;
+	struct needed_list published_needed; /* by the ports' chains */
+	bool published_stale;
 	struct w_policy *policies;
 	struct w_policy **order; /* policies in evaluation order */
 	size_t order_count;
@@ -119,7 +149,8 @@ struct world {
 	struct w_group *groups;
 	bool groups_idle;  /* some may have lost their last reference */
 	bool groups_stale; /* some must be compiled again */
-	struct w_text *isolation, *labels, *problems;
+	struct w_text *isolation, *labels, *modes, *problems;
+	bool audit; /* denials are only told */
 	size_t isolated_count, conflict_count;
 	struct w_list stale; /* struct w_endpoint * */
 	struct world_bridge *bridges;
@@ -158,9 +189,24 @@ void world_endpoint_settle(struct world *world, struct w_endpoint *endpoint);
 /* Takes the record over. The endpoint is new where id was not known. */
 void world_endpoint_put(struct world *world, struct endpoint *record);
 void world_endpoint_remove(struct world *world, struct w_endpoint *endpoint);
+struct w_endpoint *world_endpoint_find(const struct world *world, const char *id);
+/* Its addresses become, or no longer are, its own. */
+void world_endpoint_claim(struct world *world, struct w_endpoint *endpoint);
+void world_endpoint_release(struct world *world, struct w_endpoint *endpoint);
 /* Record labels overlaid by the operator's: the record's own where there are none, else *owned, which the caller frees. */
 const struct labels *world_effective_labels(
 	const struct world *world, const struct endpoint *record, struct labels **owned);
+
+/* world_port.c */
+static inline bool world_present(const struct w_endpoint *endpoint)
+{
+	return endpoint->placement.state != PLACE_WITHDRAWN;
+}
+/* Tells whoever places endpoints of a record that is new to it. */
+void world_announce(struct world *world, struct w_endpoint *endpoint);
+/* Brings the port sets in line with where the endpoint is; gone: with nothing. */
+void world_port_settle(struct world *world, struct w_endpoint *endpoint, bool gone);
+void world_ports_free(struct world *world);
 
 /* world_address.c */
 void world_address_claim(struct world *world, const struct ip *ip, struct w_endpoint *owner);
@@ -177,6 +223,21 @@ void world_group_unref(struct world *world, struct w_group *group);
 void world_group_recompile(struct world *world, struct w_group *group);
 void world_groups_collect(struct world *world); /* drops groups and sets that nothing uses */
 void world_groups_free(struct world *world);
+
+const struct policy **world_group_policies(const struct w_group *group); /* caller frees */
+void world_needed_ref(struct world *world, const struct needed_list *list);
+void world_needed_unref(struct world *world, struct needed_list *list); /* and frees it */
+
+/* world_published.c */
+/* Published ports, or who is behind them, changed. */
+void world_published_settle(struct world *world);
+/* The group was compiled, or goes. */
+void world_published_group(struct world *world, struct w_group *group);
+void world_published_group_drop(struct world *world, struct w_group *group);
+/* The address has this egress group now, or none (NULL). */
+void world_published_address(
+	struct world *world, const struct ip *ip, const struct w_group *egress);
+void world_published_free(struct world *world);
 
 /* world_network.c */
 void world_network_put(struct world *world, struct network *record);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/xalloc.h"
+#include "enforcerd/skeleton_internal.h"
 #include "enforcerd/world_internal.h"
 
 #include <fnmatch.h>
@@ -57,7 +58,7 @@ static enum isolation resolve(const struct world *world, const struct network *r
 
 /* --- strict chains ----------------------------------------------------------------------------- */
 
-static void make_names(struct w_network *network)
+static void make_name(const struct w_network *network, const char *prefix, char name[NFT_NAME_MAX])
 {
 	char part[NAME_PART + 1];
 	size_t n = 0;
@@ -68,22 +69,22 @@ static void make_names(struct w_network *network)
 					   ? *c
 					   : '_');
 	part[n] = '\0';
-	snprintf(network->strict_in, NFT_NAME_MAX, "st_in_%s_%.8s", part, network->record->id);
-	snprintf(network->strict_out, NFT_NAME_MAX, "st_out_%s_%.8s", part, network->record->id);
-	snprintf(network->known[0], NFT_NAME_MAX, "known4_%s_%.8s", part, network->record->id);
-	snprintf(network->known[1], NFT_NAME_MAX, "known6_%s_%.8s", part, network->record->id);
+	snprintf(name, NFT_NAME_MAX, "%s_%s_%.8s", prefix, part, network->record->id);
 }
 
-static void add_known(struct rule *rule, enum flow_side side, uint8_t family, const char *set)
+static void make_names(struct w_network *network)
 {
-	struct match *match = rule_match(rule, MATCH_HDR_ADDR_SET);
+	make_name(network, "st_in", network->strict_in);
+	make_name(network, "st_out", network->strict_out);
+	make_name(network, "st_br", network->strict_bridged);
+	make_name(network, "known4", network->known[0]);
+	make_name(network, "known6", network->known[1]);
+}
 
-	match->side = side;
-	match->family = family;
-	match->negate = true;
-	snprintf(match->set, sizeof(match->set), "%s", set);
-	snprintf(rule->counter, sizeof(rule->counter), "strict");
-	rule->verdict = VERDICT_DROP;
+static void deny_unknown(struct rule *rule, enum flow_side side, uint8_t family, const char *set)
+{
+	skeleton_match_set(rule, MATCH_HDR_ADDR_SET, side, family, set)->negate = true;
+	skeleton_deny(rule, LOG_STRICT, false);
 }
 
 /* An address of the container subnets that is nobody's gets nothing. */
@@ -98,54 +99,67 @@ static void subnet_rules(
 		match->side = side;
 		match->family = subnet->ip.family;
 		match->cidr = cidr_mask(subnet);
-		add_known(rule, side, subnet->ip.family, network->known[subnet->ip.family == 6]);
+		deny_unknown(rule, side, subnet->ip.family, network->known[subnet->ip.family == 6]);
 	}
 }
 
 /*
  * Within the bridge also what is outside of the subnets: link-local, multicast, broadcast, and invented sources. What the skeleton
- * lets pass before (neighbour discovery, MLD) does not come here.
+ * lets pass before (neighbour discovery, MLD) does not come here. bridge: only what goes out by it, or NULL.
  */
-static void bridge_rules(
-	struct rule_list *rules, const struct w_network *network, enum flow_side side)
+static void bridge_rules(struct rule_list *rules, const struct w_network *network,
+	enum flow_side side, const char *bridge)
 {
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		struct rule *rule = rule_append(rules);
-		struct match *match = rule_match(rule, MATCH_OIF);
 
-		snprintf(match->set, sizeof(match->set), "%s", network->record->bridge);
-		add_known(rule, side, family, network->known[family == 6]);
+		if (bridge)
+			skeleton_name(rule_match(rule, MATCH_OIF)->set, bridge);
+		deny_unknown(rule, side, family, network->known[family == 6]);
 	}
 }
 
-static void build_strict(struct world *world, struct w_network *network)
+static void strict_comment(const struct w_network *network, char comment[RULE_COMMENT_MAX])
 {
-	cleanup_free char *comment = xasprintf("strict network %.80s", network->record->name);
-	struct rule_list in = {0}, out = {0};
-
+	snprintf(comment, RULE_COMMENT_MAX, "strict network %.80s", network->record->name);
 	for (char *c = comment; *c; c++)
 		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f || *c == '"' ||
 			*c == '\\')
 			*c = '?';
+}
+
+static void build_strict(struct world *world, struct w_network *network)
+{
+	struct rule_list in = {0}, out = {0}, bridged = {0};
+	char comment[RULE_COMMENT_MAX];
+
+	strict_comment(network, comment);
 	ruleset_set(world->rs, network->known[0], SET_IPV4, comment);
 	ruleset_set(world->rs, network->known[1], SET_IPV6, comment);
 	subnet_rules(&in, network, SIDE_SRC);
-	bridge_rules(&in, network, SIDE_SRC);
-	bridge_rules(&in, network, SIDE_DST);
+	bridge_rules(&in, network, SIDE_SRC, network->record->bridge);
+	bridge_rules(&in, network, SIDE_DST, network->record->bridge);
 	subnet_rules(&out, network, SIDE_DST);
-	ruleset_chain(world->rs, network->strict_in, comment, &in);
-	ruleset_chain(world->rs, network->strict_out, comment, &out);
+	ruleset_chain_in(world->rs, IN_INET, network->strict_in, comment, &in);
+	ruleset_chain_in(world->rs, IN_INET, network->strict_out, comment, &out);
+	if (!world->config.skeleton.bridge_tracked)
+		return;
+	bridge_rules(&bridged, network, SIDE_SRC, NULL);
+	bridge_rules(&bridged, network, SIDE_DST, NULL);
+	ruleset_chain_in(world->rs, IN_BRIDGE, network->strict_bridged, comment, &bridged);
 }
 
 static void strict_elements(struct world *world, const struct w_network *network, bool present)
 {
 	const struct {
 		const char *map, *chain;
-	} elements[] = {{MAP_STRICT_IN, network->strict_in}, {MAP_STRICT_OUT, network->strict_out}};
+	} elements[] = {{MAP_STRICT_IN, network->strict_in}, {MAP_STRICT_OUT, network->strict_out},
+		{MAP_STRICT_BRIDGED, network->strict_bridged}};
+	size_t count = sizeof(elements) / sizeof(*elements);
 	struct elem_key key = {0};
 
 	snprintf(key.ifname, sizeof(key.ifname), "%s", network->record->bridge);
-	for (size_t i = 0; i < sizeof(elements) / sizeof(*elements); i++) {
+	for (size_t i = 0; i < count - !world->config.skeleton.bridge_tracked; i++) {
 		if (present)
 			ruleset_put(world->rs, elements[i].map, &key, elements[i].chain, NULL);
 		else
@@ -163,6 +177,8 @@ static void drop_strict(struct world *world, struct w_network *network)
 	strict_elements(world, network, false);
 	ruleset_chain_drop(world->rs, network->strict_in);
 	ruleset_chain_drop(world->rs, network->strict_out);
+	if (world->config.skeleton.bridge_tracked)
+		ruleset_chain_drop(world->rs, network->strict_bridged);
 	for (address = world->addresses; address; address = address->hh.next)
 		if (address->known_in == network)
 			address->known_in = NULL;
@@ -177,8 +193,10 @@ static void mark_endpoints(struct world *world, const char *network_id)
 	struct w_endpoint *endpoint;
 
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next)
-		if (!strcmp(endpoint->record->network_id, network_id))
+		if (!strcmp(endpoint->record->network_id, network_id)) {
+			endpoint->announced = false; /* its bridge may be another */
 			world_mark_stale(world, endpoint);
+		}
 }
 
 void world_network_settle(struct world *world, struct w_network *network)

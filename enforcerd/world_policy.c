@@ -199,6 +199,31 @@ static void put_isolation(struct world *world, const struct store_change *change
 	w_text_put(&world->isolation, change->id, word);
 }
 
+static void put_mode(struct world *world, const struct store_change *change)
+{
+	enum mode mode;
+
+	if (!mode_parse(change->record, &mode)) {
+		world_problem(world, change->kind, change->id,
+			"mode is not audit or enforce; the last good one stays in force");
+		keep(world->modes, change->id);
+		return;
+	}
+	world_problem(world, change->kind, change->id, NULL);
+	w_text_put(&world->modes, change->id, change->record);
+}
+
+/* Audit wins over enforce, whether --mode or the store says it: panic is to work everywhere. */
+static void settle_mode(struct world *world)
+{
+	const struct w_text *own = w_text_find(world->modes, world->node);
+	const struct w_text *any = w_text_find(world->modes, MODE_ANY_NODE);
+
+	world->audit = world->config.audit ||
+		       mode_of_store(own ? own->text : NULL, any ? any->text : NULL) == MODE_AUDIT;
+	skeleton_audit(world->rs, world->audit);
+}
+
 /* key is NODE/CONTAINER; whoever bears the container's name is to be looked at again. */
 static void mark_container(struct world *world, const char *key)
 {
@@ -286,6 +311,11 @@ static void apply_other_change(struct world *world, const struct store_change *c
 			put_isolation(world, change);
 		else
 			w_text_remove(&world->isolation, change->id);
+	} else if (change->kind == KIND_MODE) {
+		if (change->record)
+			put_mode(world, change);
+		else
+			w_text_remove(&world->modes, change->id);
 	} else if (change->kind == KIND_LABELS) {
 		if (change->record) {
 			put_labels(world, change);
@@ -298,15 +328,15 @@ static void apply_other_change(struct world *world, const struct store_change *c
 
 static void clear_seen_policies(struct world *world)
 {
+	struct w_text **const tables[] = {&world->isolation, &world->labels, &world->modes};
 	struct w_policy *policy;
 	struct w_text *entry;
 
 	for (policy = world->policies; policy; policy = policy->hh.next)
 		policy->seen = false;
-	for (entry = world->isolation; entry; entry = entry->hh.next)
-		entry->seen = false;
-	for (entry = world->labels; entry; entry = entry->hh.next)
-		entry->seen = false;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		for (entry = *tables[i]; entry; entry = entry->hh.next)
+			entry->seen = false;
 }
 
 static void sweep_table(struct world *world, struct w_text **table, bool labels)
@@ -330,6 +360,7 @@ static void sweep_policies(struct world *world)
 		if (!policy->seen)
 			remove_policy(world, policy);
 	sweep_table(world, &world->isolation, false);
+	sweep_table(world, &world->modes, false);
 	sweep_table(world, &world->labels, true);
 }
 
@@ -355,6 +386,7 @@ int world_policies_apply(struct world *world, const struct store_change *changes
 		if (whole)
 			sweep_policies(world);
 		sort_policies(world);
+		settle_mode(world);
 		settle_networks(world);
 		world_settle(world);
 	}

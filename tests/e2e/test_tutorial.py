@@ -333,7 +333,7 @@ class Visible(Bulkhead):
             r"set sel_\w+_4 \{\s+type ipv4_addr\s+comment \"role == 'frontend'\"",
             rf"comment \"role == 'database'\"\s+elements = \{{ {database} \}}",
             rf"{database} comment \"database-A\" : jump in_database_",
-            r"3306 return comment \"policy frontend egress\[0\]",
+            r"3306 counter name \S+ return comment \"policy frontend egress\[0\]",
         ):
             with self.subTest(line=line):
                 self.assertRegex(rules, line)

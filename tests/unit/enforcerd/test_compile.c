@@ -40,6 +40,8 @@ static void add_needed(struct strbuf *out, const struct needed_set *set)
 {
 	char text[CIDR_TEXT_MAX];
 
+	if (set->kind == NEED_COUNTER)
+		return; /* the rules show them */
 	strbuf_addf(out, "%s:", set->name);
 	if (set->kind == NEED_SELECTOR)
 		strbuf_addf(out, " %s", selector_canonical(set->selector));
@@ -84,16 +86,17 @@ static char *compiled(const char *rules_json)
 }
 
 /* The ends of most rules below */
-#define R " return comment \"policy p ingress[0]\"\n"
+#define R " counter in_allow_p_148de9 return comment \"policy p ingress[0]\"\n"
 
 static const struct {
 	const char *rules, *text;
 } cases[] = {
 	/* nothing said: everything, once for both families */
-	{"[{'action':'allow'}]", "return comment \"policy p ingress[0]\"\n"},
+	{"[{'action':'allow'}]",
+		"counter in_allow_p_148de9 return comment \"policy p ingress[0]\"\n"},
 	{"[]", ""},
 	{"[{'action':'allow','source':{},'destination':{}}]",
-		"return comment \"policy p ingress[0]\"\n"},
+		"counter in_allow_p_148de9 return comment \"policy p ingress[0]\"\n"},
 	/* protocols */
 	{"[{'action':'allow','protocol':'tcp'}]", "ct original protocol 6" R},
 	{"[{'action':'allow','notProtocol':'udp'}]", "ct original protocol != 17" R},
@@ -292,11 +295,11 @@ START_TEST(test_verdicts)
 
 	/* log goes on; pass has no profile to go to, so that nothing allows it */
 	ck_assert_str_eq(got,
-		"log \"bulkhead ingress log p\" continue comment \"policy p ingress[0]\"\n"
-		"ct original protocol 6 return comment \"policy p ingress[1]\"\n"
-		"ct original protocol 17 log \"bulkhead ingress pass p\" counter drop_ingress drop "
+		"log original \"bulkhead ingress log p[0]\" continue comment \"policy p ingress[0]\"\n"
+		"ct original protocol 6 counter in_allow_p_148de9 return comment \"policy p ingress[1]\"\n"
+		"ct original protocol 17 log original \"bulkhead ingress pass p[2]\" counter in_deny_p_148de9 goto denied "
 		"comment \"policy p ingress[2]\"\n"
-		"log \"bulkhead ingress deny p\" counter drop_ingress drop "
+		"log original \"bulkhead ingress deny p[3]\" counter in_deny_p_148de9 goto denied "
 		"comment \"policy p ingress[3]\"\n");
 }
 END_TEST
@@ -345,7 +348,7 @@ START_TEST(test_more_conditions_than_a_rule_holds)
 	rule_list_free(&rules);
 	needed_list_free(&needed);
 	ck_assert_int_eq(compile_group((const struct policy *const[]){policy}, 1, DIR_INGRESS,
-				 &rules, &needed, &err),
+				 VIEW_IN_FORCE, &rules, &needed, &err),
 		-1);
 	rule_list_free(&rules);
 	needed_list_free(&needed);
@@ -403,13 +406,15 @@ START_TEST(test_a_group_is_its_policies_and_an_end)
 	struct rule_list rules = {0};
 	struct needed_list needed = {0};
 
-	ck_assert_int_eq(compile_group(both, 2, DIR_INGRESS, &rules, &needed, NULL), 0);
+	ck_assert_int_eq(
+		compile_group(both, 2, DIR_INGRESS, VIEW_IN_FORCE, &rules, &needed, NULL), 0);
 	text = rendered(&rules, &needed);
-	ck_assert_str_eq(text, "ct original protocol 6 return comment \"policy first ingress[0]\"\n"
-			       "log \"bulkhead ingress deny second\" counter drop_ingress drop "
-			       "comment \"policy second ingress[0]\"\n"
-			       "log \"bulkhead ingress end first\" counter drop_ingress drop "
-			       "comment \"no rule allowed it\"\n");
+	ck_assert_str_eq(text,
+		"ct original protocol 6 counter in_allow_first_a7937b return comment \"policy first ingress[0]\"\n"
+		"log original \"bulkhead ingress deny second[0]\" counter in_deny_second_16367a goto denied "
+		"comment \"policy second ingress[0]\"\n"
+		"log original \"bulkhead ingress end first\" counter drop_ingress goto denied "
+		"comment \"no rule allowed it\"\n");
 	needed_list_free(&needed);
 }
 END_TEST
@@ -420,10 +425,12 @@ START_TEST(test_a_group_without_policies_is_closed)
 	struct needed_list needed = {0};
 	cleanup_free char *text = NULL;
 
-	ck_assert_int_eq(compile_group(NULL, 0, DIR_EGRESS, &rules, &needed, NULL), 0);
+	ck_assert_int_eq(
+		compile_group(NULL, 0, DIR_EGRESS, VIEW_IN_FORCE, &rules, &needed, NULL), 0);
 	text = rendered(&rules, &needed);
-	ck_assert_str_eq(text, "log \"bulkhead egress end no policy\" counter drop_egress drop "
-			       "comment \"isolated, and no policy governs it\"\n");
+	ck_assert_str_eq(text,
+		"log original \"bulkhead egress end\" counter drop_egress goto denied "
+		"comment \"isolated, and no policy governs it\"\n");
 }
 END_TEST
 

@@ -26,12 +26,12 @@ START_TEST(test_the_tutorial)
 	selector_set("role == 'db'", "4", db);
 	strbuf_addf(&wanted,
 		"\t\tct original protocol 6 ct original ip saddr @%s ct reply proto-src 3306 "
-		"return comment \"policy database ingress[0]\"\n",
+		"counter in_allow_database_3549b0 return comment \"policy database ingress[0]\"\n",
 		web);
 	ck_assert_ptr_nonnull(strstr(rules, wanted.text));
 	ck_assert_ptr_nonnull(
-		strstr(rules, "counter drop_ingress drop comment \"no rule allowed it\"\n"));
-	ck_assert_ptr_nonnull(strstr(closed, "counter drop_ingress drop"));
+		strstr(rules, "counter drop_ingress goto denied comment \"no rule allowed it\"\n"));
+	ck_assert_ptr_nonnull(strstr(closed, "counter drop_ingress goto denied"));
 	ck_assert(in_set(world, web, "10.1.0.3") && !in_set(world, web, "10.1.0.2"));
 	ck_assert(in_set(world, db, "10.1.0.2") && !in_set(world, db, "10.1.0.4"));
 	ck_assert(!is_isolated(world, "10.1.0.4"));
@@ -71,7 +71,8 @@ START_TEST(test_an_edited_policy_is_in_force)
 	same = chain_of(world, MAP_INGRESS4, "10.1.0.2");
 	ck_assert_str_eq(chain, same);
 	rules = rules_of(world, chain);
-	ck_assert_ptr_nonnull(strstr(rules, "ct original protocol 17 return"));
+	ck_assert_ptr_nonnull(
+		strstr(rules, "ct original protocol 17 counter in_allow_database_3549b0 return"));
 	ck_assert_ptr_null(strstr(rules, "3306"));
 	ck_assert_uint_eq(stats_of(world).selectors, 0);
 }
@@ -277,16 +278,16 @@ END_TEST
 /* --- strict ------------------------------------------------------------------------------------ */
 
 static const char strict_in[] =
-	"\t\tip saddr 10.1.0.0/16 ip saddr != @known4_net1_net10000 counter strict drop\n"
-	"\t\tip6 saddr fd00:1::/64 ip6 saddr != @known6_net1_net10000 counter strict drop\n"
-	"\t\toifname \"br-1\" ip saddr != @known4_net1_net10000 counter strict drop\n"
-	"\t\toifname \"br-1\" ip6 saddr != @known6_net1_net10000 counter strict drop\n"
-	"\t\toifname \"br-1\" ip daddr != @known4_net1_net10000 counter strict drop\n"
-	"\t\toifname \"br-1\" ip6 daddr != @known6_net1_net10000 counter strict drop\n";
+	"\t\tip saddr 10.1.0.0/16 ip saddr != @known4_net1_net10000 log \"bulkhead strict\" counter strict goto denied\n"
+	"\t\tip6 saddr fd00:1::/64 ip6 saddr != @known6_net1_net10000 log \"bulkhead strict\" counter strict goto denied\n"
+	"\t\toifname \"br-1\" ip saddr != @known4_net1_net10000 log \"bulkhead strict\" counter strict goto denied\n"
+	"\t\toifname \"br-1\" ip6 saddr != @known6_net1_net10000 log \"bulkhead strict\" counter strict goto denied\n"
+	"\t\toifname \"br-1\" ip daddr != @known4_net1_net10000 log \"bulkhead strict\" counter strict goto denied\n"
+	"\t\toifname \"br-1\" ip6 daddr != @known6_net1_net10000 log \"bulkhead strict\" counter strict goto denied\n";
 
 static const char strict_out[] =
-	"\t\tip daddr 10.1.0.0/16 ip daddr != @known4_net1_net10000 counter strict drop\n"
-	"\t\tip6 daddr fd00:1::/64 ip6 daddr != @known6_net1_net10000 counter strict drop\n";
+	"\t\tip daddr 10.1.0.0/16 ip daddr != @known4_net1_net10000 log \"bulkhead strict\" counter strict goto denied\n"
+	"\t\tip6 daddr fd00:1::/64 ip6 daddr != @known6_net1_net10000 log \"bulkhead strict\" counter strict goto denied\n";
 
 START_TEST(test_a_strict_network_knows_its_endpoints)
 {

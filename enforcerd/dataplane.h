@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Gets a ruleset into the kernel, and keeps it there: commits what is pending at the end of the event loop's turn (what came
+ * together goes together), moves to a new generation where a flow that is allowed may no longer be, tries again what the kernel
+ * refused, and writes anew what somebody else changed.
+ */
+#ifndef BULKHEAD_DATAPLANE_H
+#define BULKHEAD_DATAPLANE_H
+
+#include "enforcerd/kernel.h"
+#include "enforcerd/skeleton.h"
+
+#include <event2/event.h>
+
+struct dataplane;
+
+struct dataplane_ops {
+	/* Everything pending is in force. messages may be 0: it was already. */
+	void (*committed)(const struct kernel_commit *commit, void *arg);
+	/* Nothing changed in the kernel; it is tried again by itself. */
+	void (*failed)(const struct err *err, void *arg);
+};
+
+struct dataplane *dataplane_new(struct event_base *base, const struct kernel_options *options,
+	const struct dataplane_ops *ops, void *arg, struct err *err) must_check;
+void dataplane_free(struct dataplane *dataplane); /* rules stay */
+struct kernel *dataplane_kernel(struct dataplane *dataplane);
+
+/* The ruleset that is to be in force; both are borrowed. Before anything else is asked for. */
+void dataplane_attach(
+	struct dataplane *dataplane, struct ruleset *ruleset, const struct skeleton_config *config);
+/* From now on it is committed. Until then what a predecessor left is in force. */
+void dataplane_start(struct dataplane *dataplane);
+bool dataplane_started(const struct dataplane *dataplane);
+/* Something may be pending. Nothing happens before dataplane_start(). */
+void dataplane_commit_later(struct dataplane *dataplane);
+/* What the kernel holds is not to be trusted: everything is compared. */
+void dataplane_lost(struct dataplane *dataplane);
+
+DEFINE_CLEANUP(dataplane, struct dataplane *, dataplane_free)
+
+#endif
