@@ -45,14 +45,17 @@ void conntrack_close(struct conntrack *conntrack)
 
 /* --- listing ----------------------------------------------------------------------------------- */
 
-/* The kernel has one listing per socket: what is left of one that was given up must be taken first. */
-static int drain(struct conntrack *conntrack, struct err *err)
+/* The kernel has one listing per socket: one that was given up ends with its socket. */
+static int reopen(struct conntrack *conntrack, struct err *err)
 {
-	int more = conntrack->listing ? 1 : 0;
+	struct netlink *fresh = netlink_open(NETLINK_NETFILTER, err);
 
-	while (more > 0)
-		more = conntrack_next(conntrack, NULL, NULL, err);
-	return more;
+	if (!fresh)
+		return -1;
+	netlink_close(conntrack->entries);
+	conntrack->entries = fresh;
+	conntrack->listing = false;
+	return 0;
 }
 
 int conntrack_list(struct conntrack *conntrack, uint32_t mark, uint32_t mask, struct err *err)
@@ -60,7 +63,7 @@ int conntrack_list(struct conntrack *conntrack, uint32_t mark, uint32_t mask, st
 	alignas(struct nlmsghdr) char buffer[CONNTRACK_MESSAGE_MAX];
 	struct nlmsghdr *request = conntrack_message_list(buffer, mark, mask);
 
-	if (drain(conntrack, err) < 0)
+	if (conntrack->listing && reopen(conntrack, err) < 0)
 		return -1;
 	conntrack->list_seq = netlink_take_seq(conntrack->entries, 1);
 	request->nlmsg_seq = conntrack->list_seq;
@@ -93,8 +96,6 @@ static int take_entry(struct conntrack *conntrack, const struct nlmsghdr *messag
 		return 1;
 	if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
 		return end_of_list(conntrack, message, err);
-	if (!fn)
-		return 1;
 	if (conntrack_message_read(message, &flow, err) < 0 || fn(&flow, arg, err) < 0)
 		return -1;
 	return 1;
