@@ -66,6 +66,7 @@ static void chain_free(struct ruleset *rs, struct rs_chain *chain)
 {
 	HASH_DEL(rs->chains, chain);
 	rule_list_free(&chain->rules);
+	rule_list_free(&chain->before);
 	free(chain->comment);
 	free(chain);
 }
@@ -86,6 +87,7 @@ void ruleset_free(struct ruleset *rs)
 		HASH_DEL(rs->counters, counter);
 		free(counter);
 	}
+	usage_free(rs);
 	free(rs->dirty_sets);
 	free(rs->dirty_chains);
 	free(rs);
@@ -234,6 +236,28 @@ static struct rs_chain *find_chain(const struct ruleset *rs, const char *name)
 	return chain;
 }
 
+static void forget_before(struct rs_chain *chain)
+{
+	rule_list_free(&chain->before);
+	chain->has_before = false;
+}
+
+/* Takes over the rules. What the kernel has is kept until the commit, to be compared with. */
+static void replace_rules(struct ruleset *rs, struct rs_chain *chain, struct rule_list *rules)
+{
+	usage_count(rs, &chain->rules, -1);
+	if (chain->live && !chain->has_before) {
+		chain->before = chain->rules;
+		chain->has_before = true;
+	} else {
+		rule_list_free(&chain->rules);
+	}
+	chain->rules = *rules;
+	*rules = (struct rule_list){0};
+	usage_count(rs, &chain->rules, 1);
+	mark_chain(rs, chain);
+}
+
 void ruleset_chain_in(struct ruleset *rs, enum ruleset_tables tables, const char *name,
 	const char *comment, struct rule_list *rules)
 {
@@ -249,11 +273,8 @@ void ruleset_chain_in(struct ruleset *rs, enum ruleset_tables tables, const char
 		rule_list_free(rules);
 		return;
 	}
-	rule_list_free(&chain->rules);
-	chain->rules = *rules;
-	*rules = (struct rule_list){0};
 	chain->want = true;
-	mark_chain(rs, chain);
+	replace_rules(rs, chain, rules);
 }
 
 void ruleset_chain(
@@ -265,12 +286,12 @@ void ruleset_chain(
 void ruleset_chain_drop(struct ruleset *rs, const char *name)
 {
 	struct rs_chain *chain = find_chain(rs, name);
+	struct rule_list none = {0};
 
 	if (!chain || !chain->want)
 		return;
 	chain->want = false;
-	rule_list_free(&chain->rules);
-	mark_chain(rs, chain);
+	replace_rules(rs, chain, &none);
 }
 
 bool ruleset_chain_exists(const struct ruleset *rs, const char *name)
@@ -353,6 +374,7 @@ static void commit_set(struct ruleset *rs, struct rs_set *set)
 static void commit_chain(struct ruleset *rs, struct rs_chain *chain)
 {
 	chain->dirty = false;
+	forget_before(chain);
 	chain->live = chain->want;
 	if (!chain->live)
 		chain_free(rs, chain);
@@ -403,6 +425,7 @@ void ruleset_forget(struct ruleset *rs)
 	}
 	for (chain = rs->chains; chain; chain = chain->hh.next) {
 		chain->live = false;
+		forget_before(chain);
 		mark_chain(rs, chain);
 	}
 }

@@ -26,7 +26,16 @@ struct rs_chain {
 	enum ruleset_tables tables;
 	char *comment;
 	struct rule_list rules;
-	bool want, live, dirty;
+	struct rule_list
+		before; /* what the kernel has, where has_before: then rules have changed */
+	bool want, live, dirty, has_before;
+	UT_hash_handle hh;
+};
+
+/* What the wanted rules use a set for: in how many of their matches an element that comes, or goes, may forbid something. */
+struct rs_usage {
+	char name[NFT_NAME_MAX];
+	int rules, addition_forbids, removal_forbids;
 	UT_hash_handle hh;
 };
 
@@ -42,11 +51,16 @@ struct ruleset {
 	struct rs_set *sets;
 	struct rs_chain *chains;
 	struct rs_counter *counters;
+	struct rs_usage *usages;
 	struct rs_set **dirty_sets;
 	size_t dirty_set_count, dirty_set_cap;
 	struct rs_chain **dirty_chains;
 	size_t dirty_chain_count, dirty_chain_cap;
 	bool counters_dirty;
 };
+
+/* ruleset_revoke.c: rules come (1) or go (-1). */
+void usage_count(struct ruleset *rs, const struct rule_list *rules, int by);
+void usage_free(struct ruleset *rs);
 
 #endif
