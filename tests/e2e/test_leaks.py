@@ -60,7 +60,8 @@ NOT_YET = (
     "udp6-all-nodes icmp6-all-nodes dhcp6-server vlan vlan-priority-tag vlan-6 vlan-in-vlan pppoe ethertype-88b5 "
     "ethernet-802.3 spoofed-ip4 spoofed-ip4-syn spoofed-ip6 spoofed-ip6-syn spoofed-gateway4 spoofed-gateway6 "
     "spoofed-mac-ip4 spoofed-mac-ip4-syn spoofed-mac-ip6 spoofed-arp-reply spoofed-arp-gratuitous spoofed-arp-mac "
-    "spoofed-arp-gateway spoofed-na spoofed-na-gateway spoofed-ns ra ra-of-gateway nd-redirect published4 published6"
+    "spoofed-arp-gateway spoofed-na spoofed-na-own-source spoofed-na-options spoofed-na-gateway "
+    "spoofed-na-gw-own-source spoofed-ns ra ra-to-one ra-of-gateway ra-options ra-fragments ra-fragments-to-one nd-redirect published4 published6"
 ).split()
 
 
@@ -102,13 +103,14 @@ class Hunt(Case):
             ("bystander", arena.bystander, "server"),
             ("unknown", arena.stranger, "server"),
             ("outside", cls.uplink, "server"),
+            ("elsewhere", next(other.bystander for other in cls.arenas if other is not arena), "server"),
             # the other way round: what an isolated container without egress sends to one that may receive anything
             ("isolated", arena.isolated, "bystander"),
             ("owner", arena.victim, "server"),
         ]
         for name, source, receiver in cells:
             number = len(cls.columns) + 1
-            cls.columns[number] = Sender(cls.programs, number, arena, name, source, receiver, cls.uplink)
+            cls.columns[number] = Sender(cls.programs, number, arena, name, source, receiver)
             cls.addClassCleanup(cls.columns[number].stop)
         for receiver in ("server", "bystander"):
             counter = Counter(cls.programs, f"{arena.name}-{receiver}", getattr(arena, receiver).inside())

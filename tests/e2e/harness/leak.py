@@ -24,7 +24,8 @@ UPLINK4, UPLINK6 = ("203.0.113.1", "203.0.113.2"), ("fd00:b0:ff::1", "fd00:b0:ff
 
 # --- what a cell needs to exist ---------------------------------------------------------------------
 
-# From outside, a packet meets a router before it meets the bridge; what it does not forward cannot be sent from there.
+ROUTED = ("outside", "elsewhere")
+# From there, a packet meets a router before it meets the bridge; what it does not forward cannot be sent from there.
 NOT_ROUTED = {
     "a router does not forward it": (
         "udp4-broadcast udp4-subnet-broadcast udp4-multicast dhcp4-server "
@@ -36,9 +37,10 @@ NOT_ROUTED = {
     "Ethernet addresses end at the router": "spoofed-mac4 spoofed-mac-ip4 spoofed-mac-ip4-syn spoofed-mac-ip6",
     "ARP and neighbour discovery end at the router": (
         "spoofed-arp-reply spoofed-arp-gratuitous spoofed-arp-mac spoofed-arp-gateway "
-        "spoofed-na spoofed-na-gateway spoofed-ns ra ra-of-gateway"
+        "spoofed-na spoofed-na-own-source spoofed-na-options spoofed-na-gateway spoofed-na-gw-own-source spoofed-ns "
+        "ra ra-to-one ra-of-gateway ra-options ra-fragments ra-fragments-to-one"
     ),
-    "the host's own address from outside is a martian": "spoofed-gateway4",
+    "the host's own address as a source is a martian": "spoofed-gateway4",
 }
 
 
@@ -54,7 +56,7 @@ def impossible(item: str, sender: str) -> str:
     """Why no such cell can be, or an empty string."""
     if sender == "owner":
         return "" if item in OWNERS else "it may send what is its own"
-    if sender != "outside":
+    if sender not in ROUTED:
         return ""
     return next((why for why, items in NOT_ROUTED.items() if item in items.split()), "")
 
@@ -141,6 +143,15 @@ class Counter(Running):
 
 
 @dataclasses.dataclass(frozen=True)
+class Router:
+    """The host as a sender beyond it sees it: where its packets go, and an address of each family to connect to."""
+
+    mac: str
+    ip: str
+    ip6: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Party:
     mac: str
     ip: str
@@ -178,8 +189,7 @@ class Uplink(Outside):
         call(away + ["ip", "-6", "route", "add", "default", "via", UPLINK6[0]])
         for dev in ("all", "default", "bh-out"):
             call(home + ["sh", "-c", f"echo 0 > /proc/sys/net/ipv4/conf/{dev}/rp_filter"])
-        self.party = party(away, "bh-in")
-        self.next = party(home, "bh-out").mac
+        self.router = Router(party(home, "bh-out").mac, UPLINK4[0], UPLINK6[0])
 
 
 class Stranger:
@@ -233,6 +243,8 @@ class Arena:
         for each in (self.server, self.bystander, self.client):
             each.wait_serving()
         self.gateway = party(engine.namespace.prefix(), bridge_of(self.net))
+        # for the other arena, which it may reach only through the host
+        self.bystander.router = Router(self.gateway.mac, self.gateway.ip, self.gateway.ip6)
         self.stranger = Stranger(engine, self.net, self.gateway, number)
 
     def _run(self, role: str, labels: dict, published: bool = False):
@@ -260,13 +272,18 @@ class Arena:
 class Sender:
     """Sends every possible item to one receiver, on and on: frames from one program, connections from one each."""
 
-    def __init__(self, programs: Programs, number: int, arena: Arena, name: str, source, receiver: str, uplink: Uplink):
+    def __init__(self, programs: Programs, number: int, arena: Arena, name: str, source, receiver: str):
         self.programs, self.number, self.arena = programs, number, arena
         self.name, self.source, self.receiver = name, source, receiver
-        self.uplink = uplink if name == "outside" else None
+        self.dev = "bh-in" if name == "outside" else "eth0"
         self.target = party(getattr(arena, receiver).inside(), "eth0")
         self.may = name == "owner"  # what it sends is allowed
         self.running = []
+
+    @property
+    def router(self):
+        """What is between the sender and the network; None when nothing is."""
+        return self.source.router if self.name in ROUTED else None
 
     @property
     def title(self) -> str:
@@ -279,22 +296,20 @@ class Sender:
         """Published ports: what the host serves or translates on its own addresses."""
         if self.name == "owner":
             return
-        near = UPLINK4[0] if self.uplink else self.arena.gateway.ip
-        near6 = UPLINK6[0] if self.uplink else self.arena.gateway.ip6
-        for item, address in ((PROXY4, near), (PROXY6, near6)):
+        host = self.router or self.arena.gateway
+        for item, address in ((PROXY4, host.ip), (PROXY6, host.ip6)):
             words = [self.number, self.programs.id(item), address, self.arena.port_of(self.receiver)]
             words += [CONNECT_EVERY_MS, CONNECT_LIMIT_MS]
             argv = self.source.inside() + [self.programs.tokens, "connect", *words]
             self.running.append(Running(f"{item} from {self.name}", argv))
 
     def start_frames(self, per_second: int) -> None:
-        arena, dev = self.arena, "bh-in" if self.uplink else "eth0"
-        own = party(self.source.inside(), dev)
-        victim = party(arena.victim.inside(), "eth0")
-        next_hop = self.uplink.next if self.uplink else self.target.mac
+        own = party(self.source.inside(), self.dev)
+        victim = party(self.arena.victim.inside(), "eth0")
+        next_hop = self.router.mac if self.router else self.target.mac
         wanted = [f"{i}={self.programs.id(i)}" for i in self.items() if i in self.programs.raw_items]
-        words = [dev, self.number, per_second, next_hop, self.target.broadcast]
-        words += [own, self.target, victim, arena.gateway, *wanted]
+        words = [self.dev, self.number, per_second, next_hop, self.target.broadcast]
+        words += [own, self.target, victim, self.arena.gateway, *wanted]
         self.running.append(Running(f"frames from {self.name}", self.source.inside() + [self.programs.frames, *words]))
 
     def must_run(self) -> None:

@@ -52,7 +52,9 @@ struct item {
 	enum who mac;  /* Ethernet source */
 	enum where to;
 	enum wrap wrap;
-	int parts; /* frames that one packet is sent as, when more than one */
+	enum who claims; /* what neighbour discovery says something about */
+	uint8_t ext;     /* extension header */
+	int parts;       /* frames that one packet is sent as, when more than one */
 };
 
 static const struct party *party_of(const struct build *b, enum who who)
@@ -462,30 +464,65 @@ static void put_option_token(struct build *b)
 	put(b, &b->token, sizeof(b->token));
 }
 
-/* arg: type. The address of `from` is claimed to be at our own Ethernet address. */
-static void neighbour(struct build *b)
+/* arg: type. The address of `claims` is claimed to be at our own Ethernet address. */
+static void put_neighbour(struct build *b)
 {
 	bool advert = b->item->arg == ND_NEIGHBOR_ADVERT;
 
-	begin_ip6(b, IPPROTO_ICMPV6, 0);
 	put16(b, b->item->arg << 8);
 	put16(b, 0);
 	put32(b, advert ? 0x60000000 : 0); /* solicited, override */
-	put(b, advert ? &party_of(b, b->item->from)->ip6 : &b->cast->target.ip6,
+	put(b, advert ? &party_of(b, b->item->claims)->ip6 : &b->cast->target.ip6,
 		sizeof(struct in6_addr));
 	put_option_mac(b, advert ? ND_OPT_TARGET_LINKADDR : ND_OPT_SOURCE_LINKADDR);
 	put_option_token(b);
-	end(b);
 }
 
 /* A lifetime of 0: whoever believes it learns nothing that would break what comes after. */
-static void router_advert(struct build *b)
+static void put_router(struct build *b)
 {
-	begin_ip6(b, IPPROTO_ICMPV6, 0);
 	put16(b, ND_ROUTER_ADVERT << 8);
 	put(b, NULL, sizeof(struct nd_router_advert) - 2);
 	put_option_mac(b, ND_OPT_SOURCE_LINKADDR);
 	put_option_token(b);
+}
+
+static void discovery(struct build *b)
+{
+	begin_ip6(b, IPPROTO_ICMPV6, b->item->ext);
+	if (b->item->arg == ND_ROUTER_ADVERT)
+		put_router(b);
+	else
+		put_neighbour(b);
+	end(b);
+}
+
+/* The same in two fragments, of which the first holds no more than the beginning of an extension header's options: who
+ * looks at single fragments never sees a type. */
+static void discovery_fragment(struct build *b)
+{
+	enum { CUT = 8, OPTIONS = 16 };
+	uint16_t place = htons(b->part ? CUT : 1 /* more follow */);
+	uint8_t *carried;
+
+	begin_ip6(b, IPPROTO_ICMPV6, IPPROTO_FRAGMENT);
+	carried = b->frame->data + b->l4;
+	put(b, (uint8_t[]){IPPROTO_ICMPV6, OPTIONS / 8 - 1, 1, OPTIONS - 4}, 4);
+	put(b, NULL, OPTIONS - 4);
+	b->l4 = b->frame->len;
+	put_router(b);
+	end(b);
+	b->l4 = (size_t)(carried - b->frame->data);
+	b->proto = 0; /* its checksum is right already */
+	if (b->part) {
+		b->frame->len -= CUT;
+		memmove(carried, carried + CUT, b->frame->len - b->l4);
+	} else {
+		b->frame->len = b->l4 + CUT;
+	}
+	carried[-8] = IPPROTO_DSTOPTS;
+	memcpy(carried - 6, &place, sizeof(place));
+	memcpy(carried - 2, &b->token.serial, 2);
 	end(b);
 }
 
@@ -592,11 +629,20 @@ static const struct item items[] = {
 	{"spoofed-arp-gratuitous", arp, ARPOP_REQUEST, .from = VICTIM, .to = BROADCAST},
 	{"spoofed-arp-mac", arp, ARPOP_REPLY, .from = VICTIM, .mac = VICTIM},
 	{"spoofed-arp-gateway", arp, ARPOP_REPLY, .from = GATEWAY},
-	{"spoofed-na", neighbour, ND_NEIGHBOR_ADVERT, SIX, .from = VICTIM},
-	{"spoofed-na-gateway", neighbour, ND_NEIGHBOR_ADVERT, SIX, .from = GATEWAY},
-	{"spoofed-ns", neighbour, ND_NEIGHBOR_SOLICIT, SIX, .from = VICTIM},
-	{"ra", router_advert, 0, SIX, .to = ALL_NODES},
-	{"ra-of-gateway", router_advert, 0, SIX, .from = GATEWAY, .to = ALL_NODES},
+	{"spoofed-na", discovery, ND_NEIGHBOR_ADVERT, SIX, .from = VICTIM, .claims = VICTIM},
+	{"spoofed-na-own-source", discovery, ND_NEIGHBOR_ADVERT, SIX, .claims = VICTIM},
+	{"spoofed-na-options", discovery, ND_NEIGHBOR_ADVERT, SIX, .claims = VICTIM,
+		.ext = IPPROTO_DSTOPTS},
+	{"spoofed-na-gateway", discovery, ND_NEIGHBOR_ADVERT, SIX, .from = GATEWAY,
+		.claims = GATEWAY},
+	{"spoofed-na-gw-own-source", discovery, ND_NEIGHBOR_ADVERT, SIX, .claims = GATEWAY},
+	{"spoofed-ns", discovery, ND_NEIGHBOR_SOLICIT, SIX, .from = VICTIM},
+	{"ra", discovery, ND_ROUTER_ADVERT, SIX, .to = ALL_NODES},
+	{"ra-to-one", discovery, ND_ROUTER_ADVERT, SIX, .to = LOCAL},
+	{"ra-of-gateway", discovery, ND_ROUTER_ADVERT, SIX, .from = GATEWAY, .to = ALL_NODES},
+	{"ra-options", discovery, ND_ROUTER_ADVERT, SIX, .to = ALL_NODES, .ext = IPPROTO_HOPOPTS},
+	{"ra-fragments", discovery_fragment, ND_ROUTER_ADVERT, SIX, .to = ALL_NODES, .parts = 2},
+	{"ra-fragments-to-one", discovery_fragment, ND_ROUTER_ADVERT, SIX, .to = LOCAL, .parts = 2},
 	{"nd-redirect", redirect6, 0, SIX, .to = LOCAL},
 };
 
@@ -620,7 +666,12 @@ int forbidden_parts(const struct item *item)
 void forbidden_build(struct frame *f, const struct item *item, const struct cast *cast,
 	struct token token, int part)
 {
-	struct build b = {.frame = f, .item = item, .cast = cast, .token = token, .part = part};
+	struct build b = {.frame = f,
+		.item = item,
+		.cast = cast,
+		.token = token,
+		.part = part,
+		.first_port = FIRST_SOURCE_PORT + (unsigned)(item - items) * SOURCE_PORTS};
 
 	f->len = 0;
 	item->build(&b);
