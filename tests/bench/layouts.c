@@ -3,11 +3,8 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
-#include "enforcerd/kernel.h"
-#include "enforcerd/world.h"
 #include "tests/bench/figures.h"
-
-enum { NFLOG_GROUP = 64 };
+#include "tests/bench/ours.h"
 
 const char *layout_name(enum layout layout)
 {
@@ -155,36 +152,16 @@ static char *linear_text(const struct bench_world *world)
 	return strbuf_take(&out);
 }
 
-/* --- ours -------------------------------------------------------------------------------------- */
-
-static void apply(struct world *world, const char *stream, struct changes *changes)
-{
-	struct err err = {0};
-
-	bench_check(world_apply(world, stream, changes->items, changes->count, true, &err), &err);
-	changes_clear(changes);
-}
-
-static void load_ours(const struct bench_world *bench)
-{
-	const struct world_config config = {.node = BENCH_NODE, .isolation = ISOLATION_LABELLED};
-	const struct kernel_options options = {.table = "bulkhead", .nflog_group = NFLOG_GROUP};
-	CLEANUP(world) struct world *world = world_new(&config);
-	CLEANUP(kernel) struct kernel *kernel = NULL;
-	struct changes changes = {0};
-	struct kernel_commit done;
-	struct err err = {0};
-
-	records_policies(bench, &changes);
-	apply(world, STORE_POLICIES_STREAM, &changes);
-	records_node(bench, &changes);
-	apply(world, BENCH_NODE_STREAM, &changes);
-	kernel = kernel_open(&options, &err);
-	bench_check(kernel ? 0 : -1, &err);
-	bench_check(kernel_commit(kernel, world_ruleset(world), &done, &err), &err);
-}
-
 /* --- all --------------------------------------------------------------------------------------- */
+
+static void load_ours(const struct bench_world *world, bool anti_spoof)
+{
+	struct ours *ours = ours_new(anti_spoof);
+
+	ours_apply_world(ours, world);
+	ours_commit(ours);
+	ours_free(ours);
+}
 
 bool layout_exists(enum layout layout)
 {
@@ -204,7 +181,7 @@ double layout_load(const struct bench_world *world, enum layout layout)
 	begin = now_us(CLOCK_MONOTONIC);
 	if (text)
 		lab_nft(text);
-	if (layout == LAYOUT_OURS)
-		load_ours(world);
+	if (layout == LAYOUT_OURS || layout == LAYOUT_OURS_GUARDED)
+		load_ours(world, layout == LAYOUT_OURS_GUARDED);
 	return (now_us(CLOCK_MONOTONIC) - begin) / 1e6;
 }

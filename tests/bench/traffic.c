@@ -25,14 +25,14 @@ enum {
 	BACKLOG = 512,
 	FLOOD_MESSAGES = 32,
 	FLOOD_PAYLOAD = 64,
-	STRIDE = 7919,    /* prime */
-	ROUND_FLOWS = 64, /* live flows; more would measure the caches */
+	STRIDE = 7919,   /* prime */
+	ROUND_FLOWS = 8, /* live flows; more would measure the caches */
 	STREAM_CHUNK = 256 << 10,
 	/* of one measurement, and before it: the caches are somebody else's */
 	CONNECTS = 24,
 	CONNECTS_BEFORE = 4,
 	ROUNDS = 40,
-	ROUNDS_BEFORE = 8,
+	ROUNDS_BEFORE = 16,
 	STREAM_BYTES = 2 << 20,
 	STREAM_BYTES_BEFORE = 1 << 20,
 	FLOODS = 4
