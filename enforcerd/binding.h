@@ -56,7 +56,7 @@ struct binding *binding_new(const struct binding_ops *ops, void *arg);
 void binding_free(struct binding *binding);
 
 /* A port is new, or is now like this. */
-void binding_port(struct binding *binding, const struct port *port);
+void binding_port(struct binding *binding, const struct port *now);
 /* The link does not exist any more. */
 void binding_port_gone(struct binding *binding, unsigned ifindex);
 
@@ -65,7 +65,7 @@ void binding_port_gone(struct binding *binding, unsigned ifindex);
  * first time it is received with trust.
  */
 void binding_endpoint(
-	struct binding *binding, const struct binding_endpoint *endpoint, enum binding_trust trust);
+	struct binding *binding, const struct binding_endpoint *from, enum binding_trust trust);
 /* The record is gone. No placement is called for. */
 void binding_endpoint_gone(struct binding *binding, const char *id);
 

@@ -244,6 +244,8 @@ struct bridge_watch *bridge_watch_new(
 	watch->fn = fn;
 	watch->arg = arg;
 	watch->requests = netlink_open(NETLINK_ROUTE, err);
+	if (watch->requests && !fn)
+		return steal_ptr(watch);
 	watch->news = watch->requests ? netlink_open(NETLINK_ROUTE, err) : NULL;
 	if (!watch->news || netlink_listen(watch->news, RTNLGRP_LINK, err) < 0) {
 		err_wrap(err, "watch links");

@@ -21,7 +21,8 @@ enum bridge_state {
 	BRIDGE_BLIND     /* same-bridge traffic cannot be policed here: err says why */
 };
 
-/* fn is called, coalesced per loop turn, when links changed: call bridge_ensure() for every managed bridge again. */
+/* fn is called, coalesced per loop turn, when links changed: call bridge_ensure() for every managed bridge again. NULL: somebody
+ * else watches (ports.h), here nothing is listened to. */
 struct bridge_watch *bridge_watch_new(
 	struct event_base *base, void (*fn)(void *arg), void *arg, struct err *err) must_check;
 void bridge_watch_free(struct bridge_watch *watch);

@@ -21,7 +21,7 @@ struct m_port {
 
 /* An EndpointID that may be there or not. */
 struct m_endpoint {
-	char id[8];
+	char id[16];
 	bool exists, dead;
 	bool unrecorded_gone; /* adopted, its link went before the record came */
 	bool unrecorded;      /* adopted, no record so far */
