@@ -13,6 +13,7 @@ int cmd_validate(const struct options *options);
 int cmd_get(const struct options *options);
 int cmd_match(const struct options *options);
 int cmd_status(const struct options *options);
+int cmd_watch(const struct options *options);
 int cmd_network(const struct options *options);
 int cmd_label(const struct options *options);
 int cmd_panic(const struct options *options);

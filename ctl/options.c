@@ -10,7 +10,12 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { GROUP_COUNT = 9, GROUP_SIZE = 7, OPTIONS_MAX = GROUP_COUNT * GROUP_SIZE, TIMEOUT_MAX = 600 };
+enum {
+	GROUP_COUNT = 10,
+	GROUP_SIZE = 7,
+	OPTIONS_MAX = GROUP_COUNT * GROUP_SIZE,
+	TIMEOUT_MAX = 600
+};
 enum { GET_HELP = 1000, /* beyond characters and table places */ GET_VERSION };
 
 #define PROGRAM "bulkheadctl"
@@ -61,6 +66,16 @@ static void fill_tables(struct options *o, struct tables *tables)
 			CONFIG_FLAG, &o->staged, 0, 0, false, NULL}},
 		{{"end", NULL, NULL, NULL, "enforce again", CONFIG_FLAG, &o->end, 0, 0, false,
 			NULL}},
+		{
+			{"denied", NULL, NULL, NULL,
+				"only what was dropped, not what audit or a staged policy would drop",
+				CONFIG_FLAG, &o->denied, 0, 0, false, NULL},
+			{"from", NULL, "WHO", NULL,
+				"only from this container, address, CIDR block or selector",
+				CONFIG_STRING, &o->from, 0, 0, false, NULL},
+			{"to", NULL, "WHO", NULL, "only to it", CONFIG_STRING, &o->to, 0, 0, false,
+				NULL},
+		},
 	}};
 
 	*tables = t;

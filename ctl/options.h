@@ -19,15 +19,16 @@ enum option_group {
 	OPTIONS_SKIP_EXISTS = 1 << 5,
 	OPTIONS_SKIP_NOT_EXISTS = 1 << 6,
 	OPTIONS_STAGED = 1 << 7,
-	OPTIONS_END = 1 << 8
+	OPTIONS_END = 1 << 8,
+	OPTIONS_WATCH = 1 << 9
 };
 
 struct options {
 	char *redis_url, *redis_password_file, *redis_ca, *redis_cert, *redis_key;
 	long timeout; /* seconds; bounds every conversation with Redis */
 	struct config_list files, labels;
-	char *output, *node;
-	bool skip_exists, skip_not_exists, staged, end;
+	char *output, *node, *from, *to;
+	bool skip_exists, skip_not_exists, staged, end, denied;
 	char **operands; /* after the verb; the strings are argv's */
 	size_t operand_count;
 };
