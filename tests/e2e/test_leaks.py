@@ -15,7 +15,7 @@ import unittest
 
 from harness import Case, Engine, Stack, wait_until
 from harness.case import require
-from harness.leak import SERVED, Arena, Counter, Programs, Sender, Steady, Uplink, impossible
+from harness.leak import SERVED, Arena, Counter, Passage, Programs, Sender, Steady, Uplink, may
 from harness.process import call
 from harness.probe import longest_gap
 
@@ -56,12 +56,14 @@ POLICY = """
 # Items that still arrive: there is no guard of the bridge's ports yet, no binding, and no rule for docker-proxy. They
 # are sent, counted and printed like all others, and not judged.
 NOT_YET = (
-    "udp4-broadcast udp4-subnet-broadcast udp4-multicast dhcp4-server udp6-link-local tcp6-link-local icmp6-link-local "
-    "udp6-all-nodes icmp6-all-nodes dhcp6-server vlan vlan-priority-tag vlan-6 vlan-in-vlan pppoe ethertype-88b5 "
-    "ethernet-802.3 spoofed-ip4 spoofed-ip4-syn spoofed-ip6 spoofed-ip6-syn spoofed-gateway4 spoofed-gateway6 "
-    "spoofed-mac-ip4 spoofed-mac-ip4-syn spoofed-mac-ip6 spoofed-arp-reply spoofed-arp-gratuitous spoofed-arp-mac "
+    "udp4-broadcast udp4-subnet-broadcast udp4-multicast dhcp4-server udp6-link-local tcp6-link-local "
+    "icmp6-link-local udp6-all-nodes icmp6-all-nodes dhcp6-server vlan vlan-priority-tag vlan-6 vlan-in-vlan "
+    "vlan-dhcp4-server vlan-arp vlan-ra udp4-broadcast-to-one pppoe ethertype-88b5 ethernet-802.3 spoofed-ip4 "
+    "spoofed-ip4-syn spoofed-ip6 spoofed-ip6-syn spoofed-gateway4 spoofed-gateway6 spoofed-mac-ip4 "
+    "spoofed-mac-ip4-syn spoofed-mac-ip6 spoofed-arp-reply spoofed-arp-gratuitous spoofed-arp-mac "
     "spoofed-arp-gateway spoofed-na spoofed-na-own-source spoofed-na-options spoofed-na-gateway "
-    "spoofed-na-gw-own-source spoofed-ns ra ra-to-one ra-of-gateway ra-options ra-fragments ra-fragments-to-one nd-redirect published4 published6"
+    "spoofed-na-gw-own-source spoofed-ns ra ra-to-one ra-of-gateway ra-options ra-fragments ra-fragments-to-one "
+    "nd-redirect published4 published6"
 ).split()
 
 
@@ -171,9 +173,13 @@ class Hunt(Case):
             found = self.found()
             sent = sum((sender.stop() for sender in self.columns.values()), collections.Counter())
             losses = allowed.losses(ended, changes)
-            self.show(found, changes, losses, machine)
+            self.show(found, changes, losses)
+            for pair, (packets, lost) in ended[2].items():
+                print(f"figure: {pair}: {packets} packets of all these left, {lost} did not arrive")
+            print(f"figure: the machine itself dropped {machine} packets, having no time for them")
             print(f"figure: {sum(sent.values())} frames and connections with a token sent since the control began")
-        self.judge(found, changes, losses, machine)
+        self.judge(found, changes)
+        self.judge_allowed(losses, ended[2], machine)
 
     def found(self) -> dict:
         """(column, item) -> (frames, when the first of them were sent), of what has leaked."""
@@ -186,38 +192,49 @@ class Hunt(Case):
                     found[number, self.programs.items[item]] = (count, report["times"][item, who])
         return found
 
-    def show(self, found, changes, losses, machine):
+    def cell(self, sender, item: str, count: int) -> str:
+        if item not in sender.items():
+            return "-"
+        return f"may {count}" if may(item, sender.name) else str(count)
+
+    def show(self, found, changes, losses):
         columns = list(self.columns.items())
         print(f"\nfigure: {'arrived, of frames':24}" + "".join(f"{sender.title:>17}" for _, sender in columns))
         for item in self.programs.items:
-            cells = ["-" if item not in s.items() else found.get((n, item), (0,))[0] for n, s in columns]
+            cells = [self.cell(sender, item, found.get((n, item), (0,))[0]) for n, sender in columns]
             print(f"figure: {item:24}" + "".join(f"{cell:>17}" for cell in cells))
-        print("figure: (owner: its own frames, which must arrive; >: to a bystander; -: cannot be sent from there)")
+        print("figure: (owner: its own frames, which must arrive; >: to a bystander; -: cannot be sent from there;")
+        print("figure:  may: a port of whom nothing is known may lead to a router or a DHCP server)")
         print("figure: " + ", ".join(f"{count} x {name}" for name, count in changes.done().items()))
         for line in losses:
             print(f"figure: allowed: {line.text}")
-        print(f"figure: the machine itself dropped {machine} packets, having no time for them")
         for (number, item), (count, times) in sorted(found.items()):
             sender = self.columns[number]
-            if not sender.may:
+            if not sender.is_owner and not may(item, sender.name):
                 print(f"leak: {sender.title} {item}: {count}: {changes.during(times)}", flush=True)
 
-    def judge(self, found, changes, losses, machine):
+    def judge(self, found, changes):
         owned = "owner" in self.rules
         for number, sender in self.columns.items():
             arrived = {}
             for (column, item), (count, times) in found.items():
                 excused = 0 if owned else sum(map(changes.being_repaired, times))
-                if column == number and count > excused:
+                if column == number and count > excused and not may(item, sender.name):
                     arrived[item] = count - excused
             with self.subTest(column=sender.title):
-                if sender.may:
+                if sender.is_owner:
                     self.assertEqual(set(arrived), set(sender.items()), "what is allowed did not arrive")
                 else:
                     self.assertEqual({i: n for i, n in arrived.items() if i not in NOT_YET}, {})
+
+    def judge_allowed(self, losses, passed, machine):
+        """On a machine without time a connection can be given up although each packet of it has arrived. Whether all
+        did is known: that is what must hold, and explains the rest."""
+        lost = sum(lost for _, lost in passed.values())
+        self.assertLessEqual(lost, machine, "packets of allowed flows did not arrive")
         for line in losses:
             with self.subTest(allowed=line.text):
-                self.assertLessEqual(line.lost, machine)
+                self.assertLess(line.lost, line.of / 2, "what is allowed did not work")
 
 
 def dropped_by_machine() -> int:
@@ -227,24 +244,25 @@ def dropped_by_machine() -> int:
         return sum(int(line.split()[1], 16) for line in stat)
 
 
-Loss = collections.namedtuple("Loss", "text lost")
+Loss = collections.namedtuple("Loss", "text lost of")
 
 
 class Allowed:
     """What may go on, and must: connections one after another, and sockets that stay open."""
 
     def __init__(self, hunt):
-        pairs = [(arena.client, arena.server) for arena in hunt.arenas]
-        self.flows, self.steady = [], []
-        for a, b in pairs:
+        self.passages, self.flows, self.steady = {}, [], []
+        for client, server in [(arena.client, arena.server) for arena in hunt.arenas]:
+            self.passages[f"{client.name} to {server.name}"] = Passage(client, server)
             for family in (4, 6):
-                self.flows.append((f"{a.name} to {b.name} tcp IPv{family}", a.flow(b, "tcp", SERVED, family)))
-                self.steady += [Steady(hunt.programs, a, b, proto, family) for proto in ("tcp", "udp")]
+                self.flows.append((f"{client.name} tcp IPv{family}", client.flow(server, "tcp", SERVED, family)))
+                self.steady += [Steady(hunt.programs, client, server, proto, family) for proto in ("tcp", "udp")]
         flows = [flow for _, flow in self.flows]
         wait_until(lambda: all(any(t.ok for t in flow.so_far()) for flow in flows), 10, "allowed flows are served")
 
     def stop(self) -> tuple:
-        return [flow.stop() for _, flow in self.flows], [steady.stop() for steady in self.steady]
+        ended = [flow.stop() for _, flow in self.flows], [steady.stop() for steady in self.steady]
+        return *ended, {pair: passage.lost() for pair, passage in self.passages.items()}
 
     def losses(self, ended: tuple, changes) -> list:
         losses = []
@@ -255,14 +273,14 @@ class Allowed:
             if failed:
                 moments = changes.during([monotonic + int(t.t * 1e9) for t in failed])
                 gap = f" ({failed[0].why}), longest gap {longest_gap(tries) * 1e3:.0f} ms, {moments}"
-            losses.append(Loss(f"{what}: {len(tries)} connections, {len(failed)} failed{gap}", len(failed)))
+            losses.append(Loss(f"{what}: {len(tries)} connections, {len(failed)} failed{gap}", len(failed), len(tries)))
         for steady, end in zip(self.steady, ended[1]):
             lost = end["sent"] - end["echoed"]
             text = (
                 f"{steady.what}, one socket: {end['sent']} messages, {lost} without echo, "
                 f"{end['lost_segments']} segments lost, longest {end['longest_ms']:.0f} ms"
             )
-            losses.append(Loss(text, lost + end["ended"] + end["lost_segments"]))
+            losses.append(Loss(text, lost, 0 if end["ended"] else end["sent"]))
         return losses
 
 

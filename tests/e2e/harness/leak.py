@@ -28,21 +28,27 @@ ROUTED = ("outside", "elsewhere")
 # From there, a packet meets a router before it meets the bridge; what it does not forward cannot be sent from there.
 NOT_ROUTED = {
     "a router does not forward it": (
-        "udp4-broadcast udp4-subnet-broadcast udp4-multicast dhcp4-server "
+        "udp4-broadcast udp4-subnet-broadcast udp4-multicast udp4-broadcast-to-one dhcp4-server "
+        "udp4-in-broadcast udp6-in-broadcast "
         "udp6-link-local tcp6-link-local icmp6-link-local udp6-all-nodes icmp6-all-nodes dhcp6-server nd-redirect"
     ),
     "a host without that VLAN or protocol ends it": (
-        "vlan vlan-priority-tag vlan-6 vlan-in-vlan pppoe ethertype-88b5 ethernet-802.3"
+        "vlan vlan-priority-tag vlan-6 vlan-in-vlan vlan-dhcp4-server vlan-arp vlan-ra pppoe "
+        "ethertype-88b5 ethernet-802.3"
     ),
     "Ethernet addresses end at the router": "spoofed-mac4 spoofed-mac-ip4 spoofed-mac-ip4-syn spoofed-mac-ip6",
     "ARP and neighbour discovery end at the router": (
         "spoofed-arp-reply spoofed-arp-gratuitous spoofed-arp-mac spoofed-arp-gateway "
-        "spoofed-na spoofed-na-own-source spoofed-na-options spoofed-na-gateway spoofed-na-gw-own-source spoofed-ns "
+        "spoofed-na spoofed-na-own-source spoofed-na-options spoofed-na-fragments "
+        "spoofed-na-gateway spoofed-na-gw-own-source spoofed-ns "
         "ra ra-to-one ra-of-gateway ra-options ra-fragments ra-fragments-to-one"
     ),
     "the host's own address as a source is a martian": "spoofed-gateway4",
 }
 
+
+# A port that belongs to no container that anybody knows may lead to where routers and DHCP servers are.
+UPLINKS_MAY = "ra ra-to-one ra-options dhcp4-server dhcp6-server".split()
 
 # What is forbidden only because somebody else sends it in the victim's name: from the victim itself it must arrive, or
 # its silence from the others would prove nothing.
@@ -59,6 +65,11 @@ def impossible(item: str, sender: str) -> str:
     if sender not in ROUTED:
         return ""
     return next((why for why, items in NOT_ROUTED.items() if item in items.split()), "")
+
+
+def may(item: str, sender: str) -> bool:
+    """Whether it is allowed, and neither must nor must not arrive."""
+    return sender == "unknown" and item in UPLINKS_MAY
 
 
 # --- programs ---------------------------------------------------------------------------------------
@@ -277,7 +288,7 @@ class Sender:
         self.name, self.source, self.receiver = name, source, receiver
         self.dev = "bh-in" if name == "outside" else "eth0"
         self.target = party(getattr(arena, receiver).inside(), "eth0")
-        self.may = name == "owner"  # what it sends is allowed
+        self.is_owner = name == "owner"  # what it sends must arrive
         self.running = []
 
     @property
@@ -334,3 +345,46 @@ class Steady:
 
     def stop(self) -> dict:
         return self.program.stop()
+
+
+class Passage:
+    """Counts every packet of what is allowed between a client and a server, where it leaves the one and where it comes
+    to the other, in both directions: what is lost, was lost in between, however slow the machine is."""
+
+    def __init__(self, client, server):
+        self.ends = [client.inside(), server.inside()]
+        self._count(self.ends[0], server, "dport", "sport")
+        self._count(self.ends[1], client, "sport", "dport")
+
+    def _count(self, inside: list, peer, leaving: str, coming: str) -> None:
+        """leaving, coming: which port of a packet is the served one."""
+        text = ""
+        for name, hook, address, port in (
+            ("leaves", "postrouting", "daddr", leaving),
+            ("comes", "prerouting", "saddr", coming),
+        ):
+            rules = "".join(
+                f"{version} {address} {peer.address(family)} th {port} {SERVED} counter name {name}\n"
+                for version, family in (("ip", 4), ("ip6", 6))
+            )
+            text += f"counter {name} {{ }}\nchain {name} {{ type filter hook {hook} priority -400\n{rules} }}\n"
+        call(inside + ["nft", "-f", "-"], input=f"table inet passage {{\n{text}}}\n")
+
+    def counts(self, inside: list) -> dict:
+        listing = json.loads(call(inside + ["nft", "-j", "list", "counters", "table", "inet", "passage"]).stdout)
+        counters = [item["counter"] for item in listing["nftables"] if "counter" in item]
+        return {counter["name"]: counter["packets"] for counter in counters}
+
+    def lost(self) -> tuple:
+        """(packets that left, those of them that did not come), once nothing is under way any more."""
+
+        def difference():
+            client, server = (self.counts(inside) for inside in self.ends)
+            sent = client["leaves"] + server["leaves"]
+            return sent, sent - server["comes"] - client["comes"]
+
+        try:
+            wait_until(lambda: difference()[1] == 0, 5, "every packet has come")
+        except TimeoutError:
+            pass
+        return difference()

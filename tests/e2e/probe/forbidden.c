@@ -28,7 +28,17 @@ enum {
 };
 
 enum who { SELF, VICTIM, GATEWAY };
-enum where { TARGET, LOCAL, BROADCAST, SUBNET_BROADCAST, MULTICAST, ALL_NODES };
+/* UNICAST_FRAME, GROUP_FRAME: an IP destination of one kind in a frame of the other */
+enum where {
+	TARGET,
+	LOCAL,
+	BROADCAST,
+	SUBNET_BROADCAST,
+	MULTICAST,
+	ALL_NODES,
+	UNICAST_FRAME,
+	GROUP_FRAME
+};
 enum wrap { PLAIN, VLAN, PRIORITY, QINQ, PPPOE };
 
 struct build {
@@ -45,7 +55,7 @@ struct build {
 struct item {
 	const char *name;
 	void (*build)(struct build *b);
-	/* the builder's: TCP flags, port, ICMP type and code, extension header, protocol, ethertype */
+	/* the builder's: TCP flags, port, ICMP type and code, protocol, ethertype */
 	unsigned arg;
 	int family;
 	enum who from; /* network address */
@@ -118,6 +128,7 @@ static const uint8_t *destination_mac(const struct build *b)
 	switch (b->item->to) {
 	case BROADCAST:
 	case SUBNET_BROADCAST:
+	case GROUP_FRAME:
 		return all;
 	case MULTICAST:
 		return group4;
@@ -145,6 +156,7 @@ static struct in_addr destination4(const struct build *b)
 {
 	switch (b->item->to) {
 	case BROADCAST:
+	case UNICAST_FRAME:
 		return (struct in_addr){INADDR_BROADCAST};
 	case SUBNET_BROADCAST:
 		return b->cast->broadcast;
@@ -194,9 +206,9 @@ static void begin_ip4(struct build *b, uint8_t proto, bool options)
 	b->proto = proto;
 }
 
-/* ext: 0 or the extension header to put before what is carried. */
-static void begin_ip6(struct build *b, uint8_t proto, uint8_t ext)
+static void begin_ip6(struct build *b, uint8_t proto)
 {
+	uint8_t ext = b->item->ext;
 	static const uint8_t padding[6] = {1, 4};
 	struct ip6_hdr ip = {.ip6_flow = htonl(6u << 28),
 		.ip6_nxt = ext ? ext : proto,
@@ -225,7 +237,7 @@ static void begin_ip(struct build *b, uint8_t proto)
 	if (b->item->family == AF_INET)
 		begin_ip4(b, proto, false);
 	else
-		begin_ip6(b, proto, 0);
+		begin_ip6(b, proto);
 }
 
 static uint8_t *network(const struct build *b)
@@ -341,14 +353,6 @@ static void options4(struct build *b)
 	end(b);
 }
 
-/* arg: the extension header */
-static void extended(struct build *b)
-{
-	begin_ip6(b, IPPROTO_UDP, (uint8_t)b->item->arg);
-	put_udp(b, 0, 0);
-	end(b);
-}
-
 /* arg: a protocol without a header of its own */
 static void naked(struct build *b)
 {
@@ -368,7 +372,7 @@ static void fragment(struct build *b)
 	uint8_t *carried;
 
 	if (six)
-		begin_ip6(b, IPPROTO_UDP, IPPROTO_FRAGMENT);
+		begin_ip6(b, IPPROTO_UDP);
 	else
 		begin_ip4(b, IPPROTO_UDP, false);
 	put_udp(b, FIRST_FRAGMENT - sizeof(struct udphdr), 0);
@@ -487,13 +491,18 @@ static void put_router(struct build *b)
 	put_option_token(b);
 }
 
-static void discovery(struct build *b)
+static void put_discovery(struct build *b)
 {
-	begin_ip6(b, IPPROTO_ICMPV6, b->item->ext);
 	if (b->item->arg == ND_ROUTER_ADVERT)
 		put_router(b);
 	else
 		put_neighbour(b);
+}
+
+static void discovery(struct build *b)
+{
+	begin_ip6(b, IPPROTO_ICMPV6);
+	put_discovery(b);
 	end(b);
 }
 
@@ -505,12 +514,12 @@ static void discovery_fragment(struct build *b)
 	uint16_t place = htons(b->part ? CUT : 1 /* more follow */);
 	uint8_t *carried;
 
-	begin_ip6(b, IPPROTO_ICMPV6, IPPROTO_FRAGMENT);
+	begin_ip6(b, IPPROTO_ICMPV6);
 	carried = b->frame->data + b->l4;
 	put(b, (uint8_t[]){IPPROTO_ICMPV6, OPTIONS / 8 - 1, 1, OPTIONS - 4}, 4);
 	put(b, NULL, OPTIONS - 4);
 	b->l4 = b->frame->len;
-	put_router(b);
+	put_discovery(b);
 	end(b);
 	b->l4 = (size_t)(carried - b->frame->data);
 	b->proto = 0; /* its checksum is right already */
@@ -528,7 +537,7 @@ static void discovery_fragment(struct build *b)
 
 static void redirect6(struct build *b)
 {
-	begin_ip6(b, IPPROTO_ICMPV6, 0);
+	begin_ip6(b, IPPROTO_ICMPV6);
 	put16(b, ND_REDIRECT << 8);
 	put(b, NULL, 6);
 	put(b, &b->cast->self.local, sizeof(struct in6_addr));
@@ -577,6 +586,9 @@ static const struct item items[] = {
 	{"udp4-broadcast", udp, 0, FOUR, .to = BROADCAST},
 	{"udp4-subnet-broadcast", udp, 0, FOUR, .to = SUBNET_BROADCAST},
 	{"udp4-multicast", udp, 0, FOUR, .to = MULTICAST},
+	{"udp4-broadcast-to-one", udp, 0, FOUR, .to = UNICAST_FRAME},
+	{"udp4-in-broadcast", udp, 0, FOUR, .to = GROUP_FRAME},
+	{"udp6-in-broadcast", udp, 0, SIX, .to = GROUP_FRAME},
 	{"dhcp4-server", udp, 68, FOUR, .to = BROADCAST},
 	{"icmp4-echo", echo, ECHO4, FOUR},
 	{"icmp4-reply", echo, REPLY4, FOUR},
@@ -601,17 +613,20 @@ static const struct item items[] = {
 	{"icmp6-reply", echo, REPLY6, SIX},
 	{"icmp6-error", icmp_about, ERROR6, SIX},
 	{"icmp6-too-big", icmp_about, TOO_BIG6, SIX},
-	{"ip6-hop-by-hop", extended, IPPROTO_HOPOPTS, SIX},
-	{"ip6-destination-options", extended, IPPROTO_DSTOPTS, SIX},
-	{"ip6-routing", extended, IPPROTO_ROUTING, SIX},
-	{"ip6-atomic-fragment", extended, IPPROTO_FRAGMENT, SIX},
+	{"ip6-hop-by-hop", udp, 0, SIX, .ext = IPPROTO_HOPOPTS},
+	{"ip6-destination-options", udp, 0, SIX, .ext = IPPROTO_DSTOPTS},
+	{"ip6-routing", udp, 0, SIX, .ext = IPPROTO_ROUTING},
+	{"ip6-atomic-fragment", udp, 0, SIX, .ext = IPPROTO_FRAGMENT},
 	{"ip6-no-next-header", naked, IPPROTO_NONE, SIX},
 	{"ip6-protocol-253", naked, PROTO_EXPERIMENT, SIX},
-	{"ip6-fragments", fragment, 0, SIX, .parts = 2},
+	{"ip6-fragments", fragment, 0, SIX, .ext = IPPROTO_FRAGMENT, .parts = 2},
 	{"vlan", udp, 0, FOUR, .wrap = VLAN},
 	{"vlan-priority-tag", udp, 0, FOUR, .wrap = PRIORITY},
 	{"vlan-6", udp, 0, SIX, .wrap = VLAN},
 	{"vlan-in-vlan", udp, 0, FOUR, .wrap = QINQ},
+	{"vlan-dhcp4-server", udp, 68, FOUR, .to = BROADCAST, .wrap = VLAN},
+	{"vlan-arp", arp, ARPOP_REPLY, .wrap = VLAN},
+	{"vlan-ra", discovery, ND_ROUTER_ADVERT, SIX, .to = ALL_NODES, .wrap = VLAN},
 	{"pppoe", udp, 0, FOUR, .wrap = PPPOE},
 	{"ethertype-88b5", other_link, 0x88b5},
 	{"ethernet-802.3", other_link, 0},
@@ -633,6 +648,8 @@ static const struct item items[] = {
 	{"spoofed-na-own-source", discovery, ND_NEIGHBOR_ADVERT, SIX, .claims = VICTIM},
 	{"spoofed-na-options", discovery, ND_NEIGHBOR_ADVERT, SIX, .claims = VICTIM,
 		.ext = IPPROTO_DSTOPTS},
+	{"spoofed-na-fragments", discovery_fragment, ND_NEIGHBOR_ADVERT, SIX, .claims = VICTIM,
+		.ext = IPPROTO_FRAGMENT, .parts = 2},
 	{"spoofed-na-gateway", discovery, ND_NEIGHBOR_ADVERT, SIX, .from = GATEWAY,
 		.claims = GATEWAY},
 	{"spoofed-na-gw-own-source", discovery, ND_NEIGHBOR_ADVERT, SIX, .claims = GATEWAY},
@@ -641,8 +658,10 @@ static const struct item items[] = {
 	{"ra-to-one", discovery, ND_ROUTER_ADVERT, SIX, .to = LOCAL},
 	{"ra-of-gateway", discovery, ND_ROUTER_ADVERT, SIX, .from = GATEWAY, .to = ALL_NODES},
 	{"ra-options", discovery, ND_ROUTER_ADVERT, SIX, .to = ALL_NODES, .ext = IPPROTO_HOPOPTS},
-	{"ra-fragments", discovery_fragment, ND_ROUTER_ADVERT, SIX, .to = ALL_NODES, .parts = 2},
-	{"ra-fragments-to-one", discovery_fragment, ND_ROUTER_ADVERT, SIX, .to = LOCAL, .parts = 2},
+	{"ra-fragments", discovery_fragment, ND_ROUTER_ADVERT, SIX, .to = ALL_NODES,
+		.ext = IPPROTO_FRAGMENT, .parts = 2},
+	{"ra-fragments-to-one", discovery_fragment, ND_ROUTER_ADVERT, SIX, .to = LOCAL,
+		.ext = IPPROTO_FRAGMENT, .parts = 2},
 	{"nd-redirect", redirect6, 0, SIX, .to = LOCAL},
 };
 
