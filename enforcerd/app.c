@@ -7,7 +7,11 @@
 #include "common/xalloc.h"
 #include "enforcerd/bridges.h"
 #include "enforcerd/dataplane.h"
+#include "enforcerd/flow_log.h"
+#include "enforcerd/liveness.h"
+#include "enforcerd/log_prefix.h"
 #include "enforcerd/report.h"
+#include "enforcerd/whereabouts.h"
 #include "enforcerd/world.h"
 
 #include <signal.h>
@@ -37,6 +41,9 @@ struct app {
 	struct skeleton_config skeleton;
 	struct dataplane *dataplane;
 	struct bridges *bridges;
+	struct whereabouts *whereabouts;
+	struct liveness *liveness; /* of this node's syncd */
+	struct flow_log *flow_log;
 	struct redis *commands, *pubsub;
 	struct stream streams[STREAM_COUNT];
 	struct health *health;
@@ -89,6 +96,7 @@ static json_t *problems_json(struct app *app)
 {
 	json_t *list = world_problems(app->world);
 
+	whereabouts_problems(app->whereabouts, list);
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		if (app->streams[i].trouble[0])
 			json_array_append_new(
@@ -112,6 +120,13 @@ static bool app_in_force(const struct app *app)
 	       !ruleset_dirty(world_ruleset(app->world)) && app->report.commits > 0;
 }
 
+static const char *bridge_word(struct app *app)
+{
+	if (app->skeleton.bridge_tracked)
+		return "bridge";
+	return bridge_netfilter_present() ? "inet" : "none";
+}
+
 /* Brings the report's live values up to date; the JSON members are the caller's to release. */
 static void report_fill(struct app *app)
 {
@@ -125,6 +140,11 @@ static void report_fill(struct app *app)
 	r->redis_connected = redis_is_ready(app->commands) && redis_is_ready(app->pubsub);
 	r->synced = app_synced(app);
 	r->in_force = app_in_force(app);
+	r->mode = world_audit(app->world) ? MODE_AUDIT : MODE_ENFORCE;
+	r->generation = dataplane_generation(app->dataplane);
+	r->repairs = kernel_repairs(dataplane_kernel(app->dataplane), &r->culprit);
+	dataplane_revocations(app->dataplane, &r->revocations);
+	r->bridge = bridge_word(app);
 	r->problems = problems_json(app);
 	r->not_enforced = not_enforced_json(app);
 	r->bridges = bridges_json(app);
@@ -176,6 +196,7 @@ static void on_metrics(struct strbuf *out, void *arg)
 
 	report_fill(app);
 	report_metrics(&app->report, out);
+	flow_log_metrics(app->flow_log, out);
 	report_release(&app->report);
 }
 
@@ -229,7 +250,27 @@ static void on_bridges_changed(void *arg)
 	commit_later(arg);
 }
 
+static void on_links_changed(void *arg)
+{
+	struct app *app = arg;
+
+	bridges_update(app->bridges);
+	whereabouts_update(app->whereabouts);
+	commit_later(app);
+}
+
 /* --- store to world ---------------------------------------------------------------------------- */
+
+/*
+ * A change that is told by a message was just made by a living syncd; a whole stream says no more of the present than its keeper is
+ * alive.
+ */
+static enum binding_trust trust_of(const struct app *app, bool whole)
+{
+	if (!whole)
+		return TRUST_NEWS;
+	return liveness_alive(app->liveness) ? TRUST_LISTED : TRUST_NONE;
+}
 
 static void take(struct stream *stream, const struct store_change *changes, size_t count,
 	bool whole, const struct store_head *head)
@@ -237,6 +278,7 @@ static void take(struct stream *stream, const struct store_change *changes, size
 	struct app *app = stream->app;
 	struct err err = {0};
 
+	whereabouts_trust(app->whereabouts, trust_of(app, whole));
 	if (world_apply(app->world, stream->name, changes, count, whole, &err) < 0) {
 		stream->refused = true;
 		snprintf(stream->trouble, sizeof(stream->trouble), "%s", err.text);
@@ -250,6 +292,8 @@ static void take(struct stream *stream, const struct store_change *changes, size
 	stream->taken = true;
 	stream->in_world = head ? *head : (struct store_head){0};
 	bridges_update(app->bridges);
+	whereabouts_update(app->whereabouts);
+	flow_log_mode(app->flow_log, world_audit(app->world) ? MODE_AUDIT : MODE_ENFORCE);
 	commit_later(app);
 }
 
@@ -304,6 +348,9 @@ static void on_commands(enum redis_event event, const char *cause, void *arg)
 	snprintf(app->redis_cause, sizeof(app->redis_cause), "%s", cause);
 	if (event == REDIS_LOST)
 		app->reporting = false;
+	flow_log_redis_event(app->flow_log, event);
+	/* its answer comes before those to the readers */
+	liveness_ask(app->liveness);
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		store_reader_commands_event(app->streams[i].reader, event);
 	if (event == REDIS_READY)
@@ -345,11 +392,23 @@ static void on_resync(evutil_socket_t fd, short what, void *arg)
 	resync(arg, false);
 }
 
+/* Its records were read before it was known to be alive, or it has come back. */
+static void on_liveness(void *arg)
+{
+	struct app *app = arg;
+
+	if (liveness_alive(app->liveness))
+		store_reader_resync(app->streams[STREAM_NODE].reader, true);
+}
+
 static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
+	struct app *app = arg;
+
 	(void)fd;
 	(void)what;
-	report_send(arg);
+	liveness_ask(app->liveness);
+	report_send(app);
 }
 
 static void on_hangup(evutil_socket_t fd, short what, void *arg)
@@ -394,15 +453,18 @@ static void open_world(struct app *app)
 		.strict_network_count = o->strict_networks.count,
 		.skeleton = app->skeleton,
 		.audit = o->mode == MODE_AUDIT,
+		.ops = whereabouts_world_ops(),
+		.ops_arg = app->whereabouts,
 	};
 
 	app->world = world_new(&world);
-	dataplane_attach(app->dataplane, world_ruleset(app->world), &app->skeleton);
 }
 
 static int open_kernel(struct app *app, struct err *err)
 {
 	static const struct dataplane_ops ops = {on_committed, on_commit_failed};
+	static const struct whereabouts_ops whereabouts_ops = {
+		on_bridges_changed, on_links_changed};
 	const struct options *o = app->options;
 	const struct kernel_options kernel = {
 		.table = o->table, .nflog_group = (uint16_t)o->nflog_group};
@@ -416,9 +478,64 @@ static int open_kernel(struct app *app, struct err *err)
 		.bridge_tracked = kernel_bridge_tracked(dataplane_kernel(app->dataplane)),
 		.marks = o->marks,
 	};
+	app->whereabouts = whereabouts_new(app->base, &whereabouts_ops, app, err);
+	if (!app->whereabouts)
+		return -1;
 	open_world(app);
-	app->bridges = bridges_new(app->base, app->world, on_bridges_changed, app, err);
-	return app->bridges ? 0 : -1;
+	app->bridges = bridges_new(
+		app->base, app->world, app->skeleton.bridge_tracked, on_bridges_changed, app, err);
+	if (!app->bridges || whereabouts_start(app->whereabouts, app->world, err) < 0)
+		return -1;
+	return dataplane_attach(app->dataplane, world_ruleset(app->world), &app->skeleton, err);
+}
+
+/* By address; a packet that lies about it is looked up by its port or MAC, which no endpoint's record needs to tell. */
+static bool find_party(const struct denied_party *party, struct denied_endpoint *found, void *arg)
+{
+	struct app *app = arg;
+	struct world_owner owner;
+
+	if (!(party->ip.family && world_owner(app->world, &party->ip, &owner)) &&
+		!(party->port[0] && world_owner_of_port(app->world, party->port, &owner)))
+		return false;
+	*found = (struct denied_endpoint){
+		owner.record->container_name, owner.record->network_name, owner.labels};
+	return true;
+}
+
+struct wanted_policy {
+	const char *text, *name;
+};
+
+static bool is_policy(const char *name, void *arg)
+{
+	struct wanted_policy *wanted = arg;
+	char text[POLICY_NAME_MAX + 1];
+
+	if (strcmp(log_policy_text(name, text), wanted->text) != 0)
+		return false;
+	wanted->name = name;
+	return true;
+}
+
+static const char *find_policy_name(const char *text, void *arg)
+{
+	struct app *app = arg;
+	struct wanted_policy wanted = {.text = text};
+
+	return world_find_policy(app->world, is_policy, &wanted) ? wanted.name : NULL;
+}
+
+static void open_flow_log(struct app *app)
+{
+	const struct flow_log_options options = {
+		.node = app->options->daemon.node,
+		.group = (uint16_t)app->options->nflog_group,
+		.mode = app->options->mode,
+		.lookup = {.endpoint = find_party, .policy = find_policy_name, .arg = app},
+	};
+
+	app->flow_log = flow_log_new(app->base, &options, app->commands);
 }
 
 static int open_redis(struct app *app, struct err *err)
@@ -434,6 +551,8 @@ static int open_redis(struct app *app, struct err *err)
 	app->pubsub = redis_new(app->base, &options, on_pubsub, app, err);
 	if (!app->pubsub)
 		return -1;
+	open_flow_log(app);
+	app->liveness = liveness_new(app->commands, app->options->daemon.node, on_liveness, app);
 	app->streams[STREAM_NODE].name =
 		xasprintf(STORE_NODE_STREAM "%s", app->options->daemon.node);
 	app->streams[STREAM_POLICIES].name = xstrdup(STORE_POLICIES_STREAM);
@@ -492,7 +611,6 @@ struct app *app_new(const struct options *options, struct err *err)
 	open_timers(app);
 	if (open_kernel(app, err) < 0 || open_redis(app, err) < 0 || open_health(app, err) < 0)
 		return NULL;
-	app->report.bridge = app->skeleton.bridge_tracked ? "bridge" : "inet";
 	return steal_ptr(app);
 }
 
@@ -521,9 +639,12 @@ void app_free(struct app *app)
 		store_reader_free(app->streams[i].reader);
 		free(app->streams[i].name);
 	}
+	liveness_free(app->liveness);
+	flow_log_free(app->flow_log);
 	bridges_free(app->bridges);
 	dataplane_free(app->dataplane);
 	world_free(app->world);
+	whereabouts_free(app->whereabouts);
 	event_freep(app->resync_timer);
 	event_freep(app->heartbeat_timer);
 	for (size_t i = 0; i < sizeof(app->signals) / sizeof(*app->signals); i++)

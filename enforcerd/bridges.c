@@ -21,6 +21,7 @@ struct blind {
 struct bridges {
 	struct event_base *base;
 	struct world *world;
+	bool tracked; /* the bridge table judges bridged flows: nothing is to be made visible */
 	struct bridge_watch *watch;
 	void (*changed)(void *arg);
 	void *arg;
@@ -99,6 +100,8 @@ void bridges_update(struct bridges *bridges)
 	size_t before_count = bridges->blind_count;
 
 	bridges->blind_count = bridges->blind_cap = 0;
+	if (bridges->tracked)
+		return;
 	for (size_t i = 0; i < count; i++) {
 		struct err err = {0};
 
@@ -129,13 +132,14 @@ static void on_links(void *arg)
 	bridges->changed(bridges->arg);
 }
 
-struct bridges *bridges_new(struct event_base *base, struct world *world,
+struct bridges *bridges_new(struct event_base *base, struct world *world, bool tracked,
 	void (*changed)(void *arg), void *arg, struct err *err)
 {
 	struct bridges *bridges = xcalloc(1, sizeof(*bridges));
 
 	bridges->base = base;
 	bridges->world = world;
+	bridges->tracked = tracked;
 	bridges->changed = changed;
 	bridges->arg = arg;
 	bridges->watch = bridge_watch_new(base, on_links, bridges, err);

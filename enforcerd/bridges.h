@@ -13,8 +13,8 @@ struct bridges;
 
 enum { MIDSTREAM_SECONDS = 60 };
 
-/* changed is called when the ruleset or the set of blind bridges changed by itself (a link came, a window ended). */
-struct bridges *bridges_new(struct event_base *base, struct world *world,
+/* tracked: the kernel judges bridged flows in the bridge table, so that nothing needs to be made visible. changed is called when the ruleset or the set of blind bridges changed by itself (a link came, a window ended). */
+struct bridges *bridges_new(struct event_base *base, struct world *world, bool tracked,
 	void (*changed)(void *arg), void *arg, struct err *err) must_check;
 void bridges_free(struct bridges *bridges);
 /* Looks at every managed bridge of the world; call after world_apply(). May change the ruleset. */

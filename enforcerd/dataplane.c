@@ -7,7 +7,8 @@
 struct dataplane {
 	struct kernel *kernel;
 	struct ruleset *ruleset;
-	const struct skeleton_config *config;
+	struct revocation *revocation;
+	struct event_base *base;
 	struct dataplane_ops ops;
 	void *arg;
 	struct event *foreign_event; /* somebody else changed nf_tables */
@@ -32,12 +33,14 @@ static void commit_now(struct dataplane *dp)
 
 	if (!dp->started)
 		return;
+	revocation_prepare(dp->revocation);
 	if (kernel_commit(dp->kernel, dp->ruleset, &commit, &err) < 0) {
 		retry_later(dp);
 		dp->ops.failed(&err, dp->arg);
 		return;
 	}
 	backoff_reset(&dp->retry);
+	revocation_committed(dp->revocation);
 	/* not before: until the first commit there is nothing of ours to watch, and nobody would read the news */
 	if (!event_pending(dp->foreign_event, EV_READ, NULL))
 		event_add(dp->foreign_event, NULL);
@@ -57,6 +60,7 @@ struct dataplane *dataplane_new(struct event_base *base, const struct kernel_opt
 {
 	CLEANUP(dataplane) struct dataplane *dp = xcalloc(1, sizeof(*dp));
 
+	dp->base = base;
 	dp->ops = *ops;
 	dp->arg = arg;
 	dp->kernel = kernel_open(options, err);
@@ -82,6 +86,7 @@ void dataplane_free(struct dataplane *dp)
 	event_freep(dp->foreign_event);
 	event_freep(dp->commit_event);
 	event_freep(dp->retry_timer);
+	revocation_free(dp->revocation);
 	kernel_close(dp->kernel);
 	free(dp);
 }
@@ -91,11 +96,30 @@ struct kernel *dataplane_kernel(struct dataplane *dp)
 	return dp->kernel;
 }
 
-void dataplane_attach(
-	struct dataplane *dp, struct ruleset *ruleset, const struct skeleton_config *config)
+static void on_swept(void *arg)
 {
+	dataplane_commit_later(arg);
+}
+
+int dataplane_attach(struct dataplane *dp, struct ruleset *ruleset,
+	const struct skeleton_config *config, struct err *err)
+{
+	const struct revocation_options options = {
+		.skeleton = *config, .ready = on_swept, .arg = dp};
+
 	dp->ruleset = ruleset;
-	dp->config = config;
+	dp->revocation = revocation_new(dp->base, ruleset, &options, err);
+	return dp->revocation ? 0 : -1;
+}
+
+void dataplane_revocations(const struct dataplane *dp, struct revocation_stats *stats)
+{
+	revocation_stats(dp->revocation, stats);
+}
+
+uint32_t dataplane_generation(const struct dataplane *dp)
+{
+	return revocation_generation(dp->revocation);
 }
 
 void dataplane_start(struct dataplane *dp)

@@ -8,7 +8,7 @@
 #define BULKHEAD_DATAPLANE_H
 
 #include "enforcerd/kernel.h"
-#include "enforcerd/skeleton.h"
+#include "enforcerd/revocation.h"
 
 #include <event2/event.h>
 
@@ -26,9 +26,9 @@ struct dataplane *dataplane_new(struct event_base *base, const struct kernel_opt
 void dataplane_free(struct dataplane *dataplane); /* rules stay */
 struct kernel *dataplane_kernel(struct dataplane *dataplane);
 
-/* The ruleset that is to be in force; both are borrowed. Before anything else is asked for. */
-void dataplane_attach(
-	struct dataplane *dataplane, struct ruleset *ruleset, const struct skeleton_config *config);
+/* The ruleset that is to be in force, borrowed. Before anything else is asked for. */
+int dataplane_attach(struct dataplane *dataplane, struct ruleset *ruleset,
+	const struct skeleton_config *config, struct err *err) must_check;
 /* From now on it is committed. Until then what a predecessor left is in force. */
 void dataplane_start(struct dataplane *dataplane);
 bool dataplane_started(const struct dataplane *dataplane);
@@ -36,6 +36,10 @@ bool dataplane_started(const struct dataplane *dataplane);
 void dataplane_commit_later(struct dataplane *dataplane);
 /* What the kernel holds is not to be trusted: everything is compared. */
 void dataplane_lost(struct dataplane *dataplane);
+
+/* Of the generations: for reports. */
+void dataplane_revocations(const struct dataplane *dataplane, struct revocation_stats *stats);
+uint32_t dataplane_generation(const struct dataplane *dataplane);
 
 DEFINE_CLEANUP(dataplane, struct dataplane *, dataplane_free)
 

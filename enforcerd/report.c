@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { FIELDS_MAX = 32 };
+enum { FIELDS_MAX = 48 };
 
 /* HSET's words: name and value in turn; values are owned, names are constants. */
 struct fields {
@@ -39,7 +39,8 @@ static void add_counts(struct fields *f, const struct world_stats *stats)
 	} counts[] = {{"endpoints", stats->endpoints}, {"isolated", stats->isolated},
 		{"networks", stats->networks}, {"policies", stats->policies},
 		{"sets", stats->selectors}, {"groups", stats->groups},
-		{"conflicts", stats->conflicts}};
+		{"conflicts", stats->conflicts}, {"bound", stats->bound},
+		{"unplaced", stats->withdrawn}};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
 		add(f, counts[i].name, xasprintf("%zu", counts[i].value));
@@ -49,7 +50,7 @@ static void add_all(struct fields *f, const struct report *r)
 {
 	add(f, "version", xstrdup(BULKHEAD_VERSION));
 	add(f, "instance", xstrdup(r->instance));
-	add(f, "mode", xstrdup("enforce"));
+	add(f, "mode", xstrdup(mode_name(r->mode)));
 	add(f, "bridge", xstrdup(r->bridge));
 	add(f, "policies_head", xstrdup(r->policies_head));
 	add(f, "endpoints_head", xstrdup(r->endpoints_head));
@@ -59,6 +60,9 @@ static void add_all(struct fields *f, const struct report *r)
 	add(f, "last_commit_unix", xasprintf("%lld", r->last_commit_unix));
 	add(f, "heartbeat_unix", xasprintf("%lld", (long long)time(NULL)));
 	add(f, "last_error", xstrdup(r->last_error));
+	add(f, "generation", xasprintf("%u", r->generation));
+	add(f, "repairs", xasprintf("%llu", r->repairs));
+	add(f, "last_culprit", xstrdup(r->culprit ? r->culprit : ""));
 	add_json(f, "problems", r->problems);
 	add_json(f, "not_enforced", r->not_enforced);
 	add_json(f, "bridges", r->bridges);
@@ -109,6 +113,21 @@ void report_metrics(const struct report *r, struct strbuf *out)
 			r->last_commit_seconds},
 		{"bulkhead_enforcerd_last_commit_timestamp_seconds", "gauge",
 			"Time of the last batch.", (double)r->last_commit_unix},
+		{"bulkhead_enforcerd_bound_endpoints", "gauge", "Endpoints bound to a port.",
+			(double)r->stats.bound},
+		{"bulkhead_enforcerd_unplaced_endpoints", "gauge",
+			"Endpoints at no port: their addresses count nowhere.",
+			(double)r->stats.withdrawn},
+		{"bulkhead_enforcerd_audit", "gauge", "Whether nothing is dropped.",
+			r->mode == MODE_AUDIT},
+		{"bulkhead_enforcerd_revocations_total", "counter",
+			"Changes that had live flows judged anew.",
+			(double)r->revocations.revocations},
+		{"bulkhead_enforcerd_mark_sweeps_total", "counter",
+			"Times that the marks of all flows were cleared.",
+			(double)r->revocations.sweeps},
+		{"bulkhead_enforcerd_repairs_total", "counter",
+			"Times that another program had changed our tables.", (double)r->repairs},
 		{"bulkhead_enforcerd_redis_connected", "gauge", "Whether both connections are up.",
 			r->redis_connected},
 		{"bulkhead_enforcerd_synced", "gauge", "Whether the world held is the store's.",

@@ -5,8 +5,10 @@
 #ifndef BULKHEAD_REPORT_H
 #define BULKHEAD_REPORT_H
 
+#include "common/mode.h"
 #include "common/redis.h"
 #include "common/strbuf.h"
+#include "enforcerd/revocation.h"
 #include "enforcerd/world.h"
 
 struct report {
@@ -24,6 +26,11 @@ struct report {
 	json_t *problems, *not_enforced; /* arrays of strings, borrowed */
 	json_t *bridges;                 /* object: interface -> isolation, borrowed */
 	bool redis_connected, synced, in_force;
+	enum mode mode;
+	uint32_t generation; /* of judged flows; 0: every packet is judged */
+	struct revocation_stats revocations;
+	unsigned long long repairs; /* times that somebody else had changed our tables */
+	const char *culprit;        /* who was it last, or NULL; borrowed */
 };
 
 /* HSETs bulkhead:v1:status:<node>. fn is called with the reply. -1 when it could not be sent. */

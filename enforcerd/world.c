@@ -445,7 +445,7 @@ void world_stats(const struct world *world, struct world_stats *stats)
 		.conflicts = world->conflict_count,
 	};
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
-		stats->bound += endpoint->placement.state == PLACE_BOUND;
+		stats->bound += endpoint->where.placement == PLACE_BOUND;
 		stats->withdrawn += !world_present(endpoint);
 	}
 }

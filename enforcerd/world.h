@@ -14,6 +14,7 @@
 #include "common/isolation.h"
 #include "common/record.h"
 #include "common/store.h"
+#include "enforcerd/binding.h"
 #include "enforcerd/ruleset.h"
 #include "enforcerd/skeleton.h"
 
@@ -23,12 +24,10 @@ struct world;
  * Where an endpoint is. Its addresses count (in sets, maps and networks' known addresses) unless it is withdrawn; they are bound to
  * a port, and to no other, while that is known.
  */
-enum placement_state { PLACE_WITHDRAWN, PLACE_PROVISIONAL, PLACE_BOUND };
-
-struct placement {
-	enum placement_state state;
-	char port[RECORD_IFNAME_MAX + 1]; /* "" unless bound */
-	uint8_t mac[6];
+struct whereabout {
+	enum placement placement;
+	char port[PORT_IFNAME_SIZE]; /* "" unless bound */
+	uint8_t mac[PORT_MAC_SIZE];
 };
 
 /* Asked to place endpoints, by world_place(), which may be called from within. */
@@ -44,7 +43,7 @@ struct world_config {
 	char *const *strict_networks; /* fnmatch globs on network names; borrowed */
 	size_t strict_network_count;
 	struct skeleton_config skeleton; /* marks of mask 0: the default */
-	bool audit; /* --mode audit; the store can say so as well */
+	bool audit;                      /* --mode audit; the store can say so as well */
 	/* NULL: every endpoint counts, and none is bound to a port */
 	const struct world_ops *ops;
 	void *ops_arg;
@@ -63,7 +62,7 @@ int world_apply(struct world *world, const char *stream, const struct store_chan
 	size_t count, bool whole, struct err *err) must_check;
 
 /* Unknown ids are ignored: the endpoint may have gone meanwhile. To be followed by world_refresh(). */
-void world_place(struct world *world, const char *endpoint_id, const struct placement *placement);
+void world_place(struct world *world, const char *endpoint_id, const struct whereabout *where);
 /* Brings the ruleset up to date with placements. */
 void world_refresh(struct world *world);
 
@@ -75,6 +74,8 @@ struct world_owner {
 
 /* False when it is nobody's, or claimed by two. */
 bool world_owner(const struct world *world, const struct ip *ip, struct world_owner *owner);
+/* The same for whoever is bound to a port. */
+bool world_owner_of_port(const struct world *world, const char *port, struct world_owner *owner);
 /* Calls fn for every policy's name in evaluation order, until it returns true; then true. */
 bool world_find_policy(
 	const struct world *world, bool (*fn)(const char *name, void *arg), void *arg);

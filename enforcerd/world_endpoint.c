@@ -185,7 +185,7 @@ void world_endpoint_put(struct world *world, struct endpoint *record)
 		endpoint_free(endpoint->record);
 	} else {
 		endpoint = xcalloc(1, sizeof(*endpoint));
-		endpoint->placement.state = world->config.ops ? PLACE_WITHDRAWN : PLACE_PROVISIONAL;
+		endpoint->where.placement = world->config.ops ? PLACE_WITHDRAWN : PLACE_PROVISIONAL;
 	}
 	endpoint->record = record;
 	endpoint->seen = true;

@@ -92,7 +92,7 @@ struct w_endpoint {
 	struct endpoint *record;
 	bool seen, stale;
 	bool announced; /* world_ops.endpoint has been told of this record */
-	struct placement placement;
+	struct whereabout where;
 	struct w_binding bound;
 	bool isolated;
 	struct w_group *groups[DIR_COUNT]; /* NULL when not isolated */
@@ -200,7 +200,7 @@ const struct labels *world_effective_labels(
 /* world_port.c */
 static inline bool world_present(const struct w_endpoint *endpoint)
 {
-	return endpoint->placement.state != PLACE_WITHDRAWN;
+	return endpoint->where.placement != PLACE_WITHDRAWN;
 }
 /* Tells whoever places endpoints of a record that is new to it. */
 void world_announce(struct world *world, struct w_endpoint *endpoint);

@@ -24,21 +24,21 @@ void world_announce(struct world *world, struct w_endpoint *endpoint)
 		world->config.ops_arg);
 }
 
-static bool placement_equal(const struct placement *a, const struct placement *b)
+static bool whereabout_equal(const struct whereabout *a, const struct whereabout *b)
 {
-	return a->state == b->state && !strcmp(a->port, b->port) &&
+	return a->placement == b->placement && !strcmp(a->port, b->port) &&
 	       !memcmp(a->mac, b->mac, sizeof(a->mac));
 }
 
-void world_place(struct world *world, const char *endpoint_id, const struct placement *placement)
+void world_place(struct world *world, const char *endpoint_id, const struct whereabout *where)
 {
 	struct w_endpoint *endpoint = world_endpoint_find(world, endpoint_id);
 	bool was_present;
 
-	if (!endpoint || placement_equal(&endpoint->placement, placement))
+	if (!endpoint || whereabout_equal(&endpoint->where, where))
 		return;
 	was_present = world_present(endpoint);
-	endpoint->placement = *placement;
+	endpoint->where = *where;
 	if (was_present && !world_present(endpoint))
 		world_endpoint_release(world, endpoint);
 	if (!was_present && world_present(endpoint))
@@ -174,12 +174,12 @@ static void wanted_binding(
 	const struct w_network *network = world_network_find(world, endpoint->record->network_id);
 
 	*b = (struct w_binding){0};
-	if (endpoint->placement.state != PLACE_BOUND || !network || !network->record->bridge ||
-		!endpoint->placement.port[0])
+	if (endpoint->where.placement != PLACE_BOUND || !network || !network->record->bridge ||
+		!endpoint->where.port[0])
 		return;
-	snprintf(b->port, sizeof(b->port), "%s", endpoint->placement.port);
+	snprintf(b->port, sizeof(b->port), "%s", endpoint->where.port);
 	snprintf(b->bridge, sizeof(b->bridge), "%s", network->record->bridge);
-	memcpy(b->mac, endpoint->placement.mac, sizeof(b->mac));
+	memcpy(b->mac, endpoint->where.mac, sizeof(b->mac));
 	b->ips[0] = endpoint->record->ipv4;
 	b->ips[1] = endpoint->record->ipv6;
 	b->isolated = endpoint->isolated;
@@ -210,4 +210,17 @@ void world_port_settle(struct world *world, struct w_endpoint *endpoint, bool go
 	put_binding(world, false, &endpoint->bound, NULL);
 	put_binding(world, true, &wanted, comment);
 	endpoint->bound = wanted;
+}
+
+/* Asked for packets that are logged, a few a second: no index for it. */
+bool world_owner_of_port(const struct world *world, const char *port, struct world_owner *owner)
+{
+	const struct w_endpoint *endpoint;
+
+	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next)
+		if (endpoint->bound.port[0] && !strcmp(endpoint->bound.port, port)) {
+			*owner = (struct world_owner){endpoint->record, endpoint->record->labels};
+			return true;
+		}
+	return false;
 }

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "enforcerd/liveness.h"
+
+#include "common/record.h"
+#include "common/store.h"
+#include "common/xalloc.h"
+
+#include <fcntl.h>
+#include <hiredis/hiredis.h>
+#include <string.h>
+#include <time.h>
+
+enum { BOOT_ID_SIZE = 64 };
+
+struct liveness {
+	struct redis *redis;
+	char *node;
+	void (*changed)(void *arg);
+	void *arg;
+	char boot[BOOT_ID_SIZE];
+	long long heartbeat; /* unix seconds, 0: none of this boot */
+	bool asking, was_alive;
+};
+
+static void read_boot_id(char text[BOOT_ID_SIZE])
+{
+	cleanup_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, BOOT_ID_SIZE - 1);
+
+	text[n > 0 ? (size_t)n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+static void take(struct liveness *l, const char *text, size_t len)
+{
+	struct err err = {0};
+	cleanup_json json_t *json = record_decode(text, len, &err);
+	CLEANUP(node) struct node *node = json ? node_from_json(json, l->node, &err) : NULL;
+
+	/* both run on this host, so that one clock and one boot are compared */
+	l->heartbeat = node && !strcmp(node->boot, l->boot) ? node->heartbeat : 0;
+}
+
+static void on_node(redis_reply *reply, void *arg)
+{
+	struct liveness *l = arg;
+
+	l->asking = false;
+	if (!reply)
+		return;
+	if (reply->type == REDIS_REPLY_STRING)
+		take(l, reply->str, reply->len);
+	else
+		l->heartbeat = 0;
+	if (liveness_alive(l) == l->was_alive)
+		return;
+	l->was_alive = !l->was_alive;
+	l->changed(l->arg);
+}
+
+struct liveness *liveness_new(
+	struct redis *redis, const char *node, void (*changed)(void *arg), void *arg)
+{
+	struct liveness *l = xcalloc(1, sizeof(*l));
+
+	l->redis = redis;
+	l->node = xstrdup(node);
+	l->changed = changed;
+	l->arg = arg;
+	read_boot_id(l->boot);
+	return l;
+}
+
+void liveness_free(struct liveness *l)
+{
+	if (!l)
+		return;
+	free(l->node);
+	free(l);
+}
+
+void liveness_ask(struct liveness *l)
+{
+	if (l->asking || !redis_is_ready(l->redis))
+		return;
+	l->asking = redis_call(l->redis, on_node, l, "HGET", STORE_NODES, l->node, NULL) == 0;
+}
+
+bool liveness_alive(const struct liveness *l)
+{
+	long long age = (long long)time(NULL) - l->heartbeat;
+
+	return l->heartbeat && age <= LIVENESS_SECONDS && age >= -LIVENESS_SECONDS;
+}

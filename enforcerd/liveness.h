@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whether this node's syncd is alive and of this boot: its heartbeat in the nodes hash. Records that were read while it is not are of
+ * a past that nobody vouches for.
+ */
+#ifndef BULKHEAD_LIVENESS_H
+#define BULKHEAD_LIVENESS_H
+
+#include "common/redis.h"
+
+enum { LIVENESS_SECONDS = 5 }; /* a heartbeat is sent every second, a lease is three */
+
+struct liveness;
+
+/* changed is called when it became alive, or no longer is. redis is borrowed and must outlive it. */
+struct liveness *liveness_new(
+	struct redis *redis, const char *node, void (*changed)(void *arg), void *arg);
+void liveness_free(struct liveness *liveness);
+/* Asks the store; call when it is READY, before readers ask, and from time to time. An outstanding question is not repeated. */
+void liveness_ask(struct liveness *liveness);
+/* As of the last answer, and not longer ago than LIVENESS_SECONDS. */
+bool liveness_alive(const struct liveness *liveness);
+
+DEFINE_CLEANUP(liveness, struct liveness *, liveness_free)
+
+#endif
