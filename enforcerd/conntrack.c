@@ -10,7 +10,8 @@
 
 enum {
 	/* far below what the kernel's answers, should each be a refusal, need of our queue */
-	MARKS_PER_BATCH = 256
+	CHANGES_PER_BATCH = 256,
+	TURN_TRIES = 5
 };
 
 struct conntrack {
@@ -18,7 +19,7 @@ struct conntrack {
 	uint32_t list_seq;
 	bool listing;
 	size_t used, count; /* of the batch being gathered */
-	alignas(struct nlmsghdr) char batch[MARKS_PER_BATCH * CONNTRACK_MESSAGE_MAX];
+	alignas(struct nlmsghdr) char batch[CHANGES_PER_BATCH * CONNTRACK_MESSAGE_MAX];
 };
 
 struct conntrack *conntrack_open(struct err *err)
@@ -117,19 +118,67 @@ int conntrack_next(struct conntrack *conntrack, conntrack_fn *fn, void *arg, str
 	return more;
 }
 
-/* --- marks ------------------------------------------------------------------------------------- */
+/* --- changes ---------------------------------------------------------------------------------- */
+
+/* Where the next message goes, or NULL. */
+static char *next_message(struct conntrack *conntrack, struct err *err)
+{
+	if (conntrack->count == CHANGES_PER_BATCH && conntrack_flush(conntrack, err) < 0)
+		return NULL;
+	return conntrack->batch + conntrack->used;
+}
+
+static void added(struct conntrack *conntrack, const struct nlmsghdr *message)
+{
+	conntrack->used += MNL_ALIGN(message->nlmsg_len);
+	conntrack->count++;
+}
 
 int conntrack_mark(struct conntrack *conntrack, const struct flow *flow, uint32_t mark,
 	uint32_t mask, struct err *err)
 {
-	struct nlmsghdr *message;
+	char *place = next_message(conntrack, err);
 
-	if (conntrack->count == MARKS_PER_BATCH && conntrack_flush(conntrack, err) < 0)
+	if (!place)
 		return -1;
-	message = conntrack_message_mark(conntrack->batch + conntrack->used, flow, mark, mask);
-	conntrack->used += MNL_ALIGN(message->nlmsg_len);
-	conntrack->count++;
+	added(conntrack, conntrack_message_mark(place, flow, mark, mask));
 	return 0;
+}
+
+int conntrack_remove(struct conntrack *conntrack, const struct flow *flow, struct err *err)
+{
+	char *place = next_message(conntrack, err);
+
+	if (!place)
+		return -1;
+	added(conntrack, conntrack_message_remove(place, flow));
+	return 0;
+}
+
+/* Both in one datagram: between the two messages hardly a packet comes; one that does makes an entry of its own. */
+int conntrack_turn(
+	struct conntrack *conntrack, const struct flow *flow, uint32_t mask, struct err *err)
+{
+	struct flow other = *flow;
+	struct err why = {0};
+
+	other.original = flow->reply;
+	other.reply = flow->original;
+	other.mark &= ~mask;
+	if (conntrack_flush(conntrack, err) < 0)
+		return -1;
+	for (int tries = 0; tries < TURN_TRIES; tries++) {
+		added(conntrack, conntrack_message_remove(conntrack->batch, flow));
+		added(conntrack,
+			conntrack_message_create(conntrack->batch + conntrack->used, &other));
+		if (conntrack_flush(conntrack, &why) == 0)
+			return 0;
+		if (why.code != EEXIST)
+			break;
+	}
+	if (err)
+		*err = why;
+	return -1;
 }
 
 /* Numbers the gathered messages; the last is to be acknowledged, the others speak only when refused. */
@@ -166,7 +215,7 @@ static void take_answer(struct answers *answers, const struct nlmsghdr *message)
 	if (!refusal.code || refusal.code == ENOENT || answers->failed)
 		return;
 	answers->failed = true;
-	err_set(answers->err, refusal.code, "mark conntrack entry%s%s", *refusal.text ? ": " : "",
+	err_set(answers->err, refusal.code, "change conntrack entry%s%s", *refusal.text ? ": " : "",
 		refusal.text);
 }
 
@@ -179,7 +228,7 @@ static int take_answers(struct conntrack *conntrack, struct answers *answers)
 		int len = (int)got;
 
 		if (got < 0)
-			return err_wrap(answers->err, "mark conntrack entries");
+			return err_wrap(answers->err, "change conntrack entries");
 		for (; mnl_nlmsg_ok(message, len); message = mnl_nlmsg_next(message, &len))
 			take_answer(answers, message);
 	}
@@ -198,7 +247,7 @@ int conntrack_flush(struct conntrack *conntrack, struct err *err)
 	/* whatever comes of it, it is not sent twice */
 	conntrack->used = conntrack->count = 0;
 	if (netlink_send(conntrack->changes, conntrack->batch, used, err) < 0)
-		return err_wrap(err, "mark conntrack entries");
+		return err_wrap(err, "change conntrack entries");
 	return take_answers(conntrack, &answers);
 }
 

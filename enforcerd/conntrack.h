@@ -30,6 +30,13 @@ int conntrack_next(
 /* The bits under mask of the entry's mark become mark's. It is sent with others: conntrack_flush() sends the last of them. */
 int conntrack_mark(struct conntrack *conntrack, const struct flow *flow, uint32_t mark,
 	uint32_t mask, struct err *err) must_check;
+/* Removes the entry; sent with others as well. */
+int conntrack_remove(
+	struct conntrack *conntrack, const struct flow *flow, struct err *err) must_check;
+/* Replaces the entry of a flow without NAT by one that says that the other side opened it, without our bits under mask. Sends at
+ * once. When both sides speak without pause it can fail (EEXIST). */
+int conntrack_turn(struct conntrack *conntrack, const struct flow *flow, uint32_t mask,
+	struct err *err) must_check;
 /* Sends what is gathered and waits for the kernel's answer. An entry that is gone meanwhile is success. */
 int conntrack_flush(struct conntrack *conntrack, struct err *err) must_check;
 

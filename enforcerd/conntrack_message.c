@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -61,6 +62,11 @@ static bool take_u32(const struct nlattr *attr, uint32_t *out)
 }
 
 /* For what an entry need not have: absent is fine, malformed is not. */
+static bool maybe_u8(const struct nlattr *attr, uint8_t *out)
+{
+	return !attr || take(attr, out, sizeof(*out));
+}
+
 static bool maybe_u32(const struct nlattr *attr, uint32_t *out)
 {
 	return !attr || take_u32(attr, out);
@@ -147,7 +153,7 @@ static bool read_zone(const struct nlmsghdr *message, struct flow *flow)
  * Of a TCP flow that it picks up midway conntrack takes the windows of both sides as they come, and says so; of one that it has
  * seen opened it does not.
  */
-static bool read_midstream(const struct nlmsghdr *message, struct flow *flow)
+static bool read_tcp(const struct nlmsghdr *message, struct flow *flow)
 {
 	const struct nlattr *info = find(message, CTA_PROTOINFO);
 	const struct nlattr *tcp = info ? find_in(info, CTA_PROTOINFO_TCP) : NULL;
@@ -165,7 +171,7 @@ static bool read_midstream(const struct nlmsghdr *message, struct flow *flow)
 			return false;
 		flow->midstream &= (flags.flags & IP_CT_TCP_FLAG_BE_LIBERAL) != 0;
 	}
-	return true;
+	return maybe_u8(find_in(tcp, CTA_PROTOINFO_TCP_STATE), &flow->tcp_state);
 }
 
 static bool read_entry(const struct nlmsghdr *message, uint8_t family, struct flow *flow)
@@ -176,8 +182,9 @@ static bool read_entry(const struct nlmsghdr *message, uint8_t family, struct fl
 		       find(message, CTA_TUPLE_ORIG), family, &flow->original, &flow->protocol) &&
 	       read_tuple(find(message, CTA_TUPLE_REPLY), family, &flow->reply, &protocol) &&
 	       protocol == flow->protocol && maybe_u32(find(message, CTA_MARK), &flow->mark) &&
-	       maybe_u32(find(message, CTA_STATUS), &flow->status) && read_zone(message, flow) &&
-	       (flow->protocol != IPPROTO_TCP || read_midstream(message, flow));
+	       maybe_u32(find(message, CTA_STATUS), &flow->status) &&
+	       maybe_u32(find(message, CTA_TIMEOUT), &flow->seconds) && read_zone(message, flow) &&
+	       (flow->protocol != IPPROTO_TCP || read_tcp(message, flow));
 }
 
 int conntrack_message_read(const struct nlmsghdr *message, struct flow *flow, struct err *err)
@@ -257,19 +264,69 @@ static void put_protocol(struct nlmsghdr *message, uint8_t protocol, const struc
 	mnl_attr_nest_end(message, nest);
 }
 
+static void put_tuple(
+	struct nlmsghdr *message, uint16_t type, uint8_t protocol, const struct flow_tuple *tuple)
+{
+	struct nlattr *nest = mnl_attr_nest_start(message, type);
+
+	put_addresses(message, tuple);
+	put_protocol(message, protocol, tuple);
+	mnl_attr_nest_end(message, nest);
+}
+
+/* A request about the entry that has this flow's original tuple and zone. */
+static struct nlmsghdr *start_entry(
+	char *buffer, uint8_t type, uint16_t flags, const struct flow *flow)
+{
+	uint8_t family = flow->original.src.family == 6 ? AF_INET6 : AF_INET;
+	struct nlmsghdr *message = start(buffer, type, flags, family);
+
+	put_tuple(message, CTA_TUPLE_ORIG, flow->protocol, &flow->original);
+	if (flow->zone)
+		mnl_attr_put_u16(message, CTA_ZONE, htons(flow->zone));
+	return message;
+}
+
 struct nlmsghdr *conntrack_message_mark(
 	char *buffer, const struct flow *flow, uint32_t mark, uint32_t mask)
 {
-	uint8_t family = flow->original.src.family == 6 ? AF_INET6 : AF_INET;
-	struct nlmsghdr *message = start(buffer, IPCTNL_MSG_CT_NEW, 0, family);
-	struct nlattr *nest = mnl_attr_nest_start(message, CTA_TUPLE_ORIG);
+	struct nlmsghdr *message = start_entry(buffer, IPCTNL_MSG_CT_NEW, 0, flow);
 
-	put_addresses(message, &flow->original);
-	put_protocol(message, flow->protocol, &flow->original);
-	mnl_attr_nest_end(message, nest);
-	if (flow->zone)
-		mnl_attr_put_u16(message, CTA_ZONE, htons(flow->zone));
 	/* the kernel keeps the bits outside of the mask and flips those of the mark: within the mask that is setting them */
 	put_mark(message, mark & mask, mask);
+	return message;
+}
+
+struct nlmsghdr *conntrack_message_remove(char *buffer, const struct flow *flow)
+{
+	return start_entry(buffer, IPCTNL_MSG_CT_DELETE, 0, flow);
+}
+
+static void put_tcp(struct nlmsghdr *message, uint8_t state)
+{
+	const struct nf_ct_tcp_flags liberal = {
+		.flags = IP_CT_TCP_FLAG_BE_LIBERAL, .mask = IP_CT_TCP_FLAG_BE_LIBERAL};
+	struct nlattr *nest = mnl_attr_nest_start(message, CTA_PROTOINFO);
+	struct nlattr *tcp = mnl_attr_nest_start(message, CTA_PROTOINFO_TCP);
+
+	mnl_attr_put_u8(message, CTA_PROTOINFO_TCP_STATE, state);
+	mnl_attr_put(message, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, sizeof(liberal), &liberal);
+	mnl_attr_put(message, CTA_PROTOINFO_TCP_FLAGS_REPLY, sizeof(liberal), &liberal);
+	mnl_attr_nest_end(message, tcp);
+	mnl_attr_nest_end(message, nest);
+}
+
+struct nlmsghdr *conntrack_message_create(char *buffer, const struct flow *flow)
+{
+	struct nlmsghdr *message =
+		start_entry(buffer, IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL, flow);
+
+	put_tuple(message, CTA_TUPLE_REPLY, flow->protocol, &flow->reply);
+	mnl_attr_put_u32(message, CTA_STATUS,
+		htonl(flow->status & (IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED)));
+	mnl_attr_put_u32(message, CTA_TIMEOUT, htonl(flow->seconds));
+	mnl_attr_put_u32(message, CTA_MARK, htonl(flow->mark));
+	if (flow->protocol == IPPROTO_TCP)
+		put_tcp(message, flow->tcp_state);
 	return message;
 }

@@ -15,9 +15,11 @@ struct flow {
 	uint8_t protocol;
 	/* original: of the first packet that conntrack saw; reply: of its answer, so that reply.src is the target after DNAT */
 	struct flow_tuple original, reply;
-	uint16_t zone;   /* of the original direction */
-	uint32_t mark;   /* whole, not only our bits */
-	uint32_t status; /* bits IPS_* of the kernel */
+	uint16_t zone;     /* of the original direction */
+	uint32_t mark;     /* whole, not only our bits */
+	uint32_t status;   /* bits IPS_* of the kernel */
+	uint32_t seconds;  /* that the entry lives on without a packet */
+	uint8_t tcp_state; /* the kernel's */
 	bool midstream; /* TCP whose opening conntrack has not seen: original may be the answering side */
 };
 

@@ -52,6 +52,10 @@ static void add_mixed(struct flow flows[4])
 	flows[2] = plain_flow(IPPROTO_UDP, "fd00::1", 4002, "fd00::2", 53, 0x00010000);
 	flows[3] = plain_flow(IPPROTO_UDP, "10.0.0.1", 4001, "10.0.0.2", 53, 0x00030000);
 	flows[3].zone = 12;
+	for (size_t i = 0; i < 4; i++) {
+		flows[i].status = IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED;
+		flows[i].seconds = ENTRY_SECONDS;
+	}
 	add_entries(flows, 4);
 }
 
@@ -154,11 +158,47 @@ START_TEST(test_a_refusal_is_told_and_the_next_batch_works)
 	set_mark(&odd, 0);
 	set_mark(&flows[1], 0x00090000);
 	ck_assert_int_eq(conntrack_flush(conntrack, &err), -1);
-	ck_assert_msg(strstr(err.text, "mark conntrack entry") != NULL, "%s", err.text);
+	ck_assert_msg(strstr(err.text, "change conntrack entry") != NULL, "%s", err.text);
 	ck_assert_uint_eq(count_entries(conntrack, 0x00090000, MARK_BITS), 1);
 	set_mark(&flows[0], 0x00090000);
 	ck_assert_int_eq(conntrack_flush(conntrack, &err), 0);
 	ck_assert_uint_eq(count_entries(conntrack, 0x00090000, MARK_BITS), 2);
+}
+END_TEST
+
+START_TEST(test_turned)
+{
+	struct flow flows[4];
+	struct flow_list list;
+	const struct flow *turned_flow;
+
+	add_mixed(flows);
+	ck_assert_msg(conntrack_turn(conntrack, &flows[2], MARK_BITS, &err) == 0, "%s", err.text);
+	ck_assert_msg(conntrack_turn(conntrack, &flows[3], MARK_BITS, &err) == 0, "%s", err.text);
+	list_entries(conntrack, 0, 0, &list);
+	ck_assert_uint_eq(list.count, 4);
+	turned_flow = find_flow(&list, "fd00::2", 4002);
+	ck_assert_uint_eq(turned_flow->mark & MARK_BITS, 0);
+	ck_assert_uint_eq(turned_flow->status & (IPS_SEEN_REPLY | IPS_ASSURED),
+		flows[2].status & (IPS_SEEN_REPLY | IPS_ASSURED));
+	ck_assert_uint_eq(find_flow(&list, "10.0.0.2", 4001)->zone, 12);
+	/* not the one of the same addresses in another zone */
+	ck_assert_uint_eq(find_flow(&list, "10.0.0.1", 53)->mark, flows[0].mark);
+}
+END_TEST
+
+START_TEST(test_removed)
+{
+	struct flow flows[4];
+	struct flow absent = numbered_flow(9, 0);
+
+	add_mixed(flows);
+	ck_assert_int_eq(conntrack_remove(conntrack, &flows[0], &err), 0);
+	ck_assert_int_eq(conntrack_remove(conntrack, &absent, &err), 0);
+	ck_assert_int_eq(conntrack_remove(conntrack, &flows[1], &err), 0);
+	ck_assert_msg(conntrack_flush(conntrack, &err) == 0, "%s", err.text);
+	ck_assert_uint_eq(count_entries(conntrack, 0, 0), 2);
+	ck_assert_uint_eq(count_entries(conntrack, flows[3].mark, UINT32_MAX), 1);
 }
 END_TEST
 
@@ -369,6 +409,8 @@ static Suite *conntrack_suite(void)
 	tcase_add_test(entries, test_the_zone_tells_which);
 	tcase_add_test(entries, test_gone_is_success);
 	tcase_add_test(entries, test_a_refusal_is_told_and_the_next_batch_works);
+	tcase_add_test(entries, test_turned);
+	tcase_add_test(entries, test_removed);
 	tcase_add_test(entries, test_a_listing_can_be_given_up);
 	tcase_add_test(entries, test_sweep_of_any_generation);
 	tcase_add_test(entries, test_sweep_of_one_generation);

@@ -116,6 +116,8 @@ static void expect_flow(const struct nlmsghdr *message, const struct flow *wante
 	ck_assert_uint_eq(got.mark, wanted->mark);
 	ck_assert_uint_eq(got.status, wanted->status);
 	ck_assert(got.midstream == wanted->midstream);
+	ck_assert_uint_eq(got.seconds, wanted->seconds);
+	ck_assert_uint_eq(got.tcp_state, wanted->tcp_state);
 }
 
 static void expect_refused(const struct nlmsghdr *message)
@@ -134,6 +136,7 @@ START_TEST(test_tcp)
 	struct nlmsghdr *message = entry(&flow);
 
 	put_tcp(message, 0x0b, 0x03);
+	flow.tcp_state = 3;
 	expect_flow(message, &flow);
 }
 END_TEST
@@ -145,6 +148,7 @@ START_TEST(test_tcp_picked_up_midway)
 
 	put_tcp(message, IP_CT_TCP_FLAG_BE_LIBERAL | 2, IP_CT_TCP_FLAG_BE_LIBERAL | 2);
 	flow.midstream = true;
+	flow.tcp_state = 3;
 	expect_flow(message, &flow);
 }
 END_TEST
@@ -287,10 +291,31 @@ START_TEST(test_the_longest_request_fits)
 {
 	struct flow flow = {.protocol = IPPROTO_ICMPV6,
 		.zone = 9,
-		.original = {address("fd00::2"), address("fd00::3"), 77, 128 << 8}};
+		.original = {address("fd00::2"), address("fd00::3"), 77, 128 << 8},
+		.reply = {address("fd00::3"), address("fd00::2"), 77, 129 << 8}};
 
 	ck_assert_uint_le(
 		conntrack_message_mark(buffer, &flow, 1, 1)->nlmsg_len, CONNTRACK_MESSAGE_MAX);
+	ck_assert_uint_le(
+		conntrack_message_create(buffer, &flow)->nlmsg_len, CONNTRACK_MESSAGE_MAX);
+	flow.protocol = IPPROTO_TCP;
+	ck_assert_uint_le(
+		conntrack_message_create(buffer, &flow)->nlmsg_len, CONNTRACK_MESSAGE_MAX);
+}
+END_TEST
+
+/* What is made reads as what it was made of, but for being one that was picked up. */
+START_TEST(test_creating)
+{
+	struct flow flow = tcp_flow();
+
+	flow.reply.src = flow.original.dst;
+	flow.reply.src_port = flow.original.dst_port;
+	flow.status = 0x0e;
+	flow.midstream = true;
+	flow.seconds = 77;
+	flow.tcp_state = 3;
+	expect_flow(conntrack_message_create(buffer, &flow), &flow);
 }
 END_TEST
 
@@ -322,6 +347,7 @@ int main(void)
 	tcase_add_test(tests, test_contradictions);
 	tcase_add_test(tests, test_marking_names_the_entry);
 	tcase_add_test(tests, test_the_longest_request_fits);
+	tcase_add_test(tests, test_creating);
 	tcase_add_test(tests, test_listing_filters_only_where_asked);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
