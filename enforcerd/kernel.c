@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "enforcerd/kernel_adopt.h"
 #include "enforcerd/kernel_internal.h"
 #include "enforcerd/kernel_message.h"
 #include "enforcerd/kernel_plan.h"
@@ -44,10 +45,20 @@ struct kernel *kernel_open(const struct kernel_options *options, struct err *err
 	return steal_ptr(kernel);
 }
 
+static void drop_inventories(struct kernel *kernel)
+{
+	for (int i = 0; i < PLAN_TABLES; i++) {
+		inventory_free(kernel->inventories[i]);
+		kernel->inventories[i] = NULL;
+	}
+	kernel->is_compared = false;
+}
+
 void kernel_close(struct kernel *kernel)
 {
 	if (!kernel)
 		return;
+	drop_inventories(kernel);
 	netlink_close(kernel->netlink);
 	kernel_watch_free(kernel->watch);
 	free(kernel->culprit);
@@ -75,6 +86,7 @@ int kernel_events_fd(const struct kernel *kernel)
 void kernel_lost(struct kernel *kernel, struct ruleset *rs)
 {
 	kernel->known = false;
+	drop_inventories(kernel);
 	ruleset_forget(rs);
 }
 
@@ -95,7 +107,7 @@ static bool touched(struct kernel *kernel)
 	/* before the first commit, and while it is unknown, everything is read from the kernel anyway */
 	if (!kernel->known)
 		return true;
-	log_warn("kernel", "table %s was changed by %s: writing it anew", kernel->table, who);
+	log_warn("kernel", "table %s was changed by %s: putting it right", kernel->table, who);
 	kernel->repairs++;
 	free(kernel->culprit);
 	kernel->culprit = xstrdup(who);
@@ -130,8 +142,9 @@ static enum step judge_failure(
 		table->flags = 0;
 		return STEP_AGAIN;
 	}
-	if (kernel->known && means_unknown(result, err->code)) {
-		log_warn("kernel", "%s: table %s is not as it was left: writing it anew", err->text,
+	if ((kernel->known || !kernel->distrusted) && means_unknown(result, err->code)) {
+		kernel->distrusted |= !kernel->known;
+		log_warn("kernel", "%s: table %s is not as it was left: reading it back", err->text,
 			kernel->table);
 		return STEP_AGAIN;
 	}
@@ -209,51 +222,74 @@ static enum step send_both(struct kernel *kernel, const struct plan_batches *bat
 	return step;
 }
 
-/* read: what is in them, from the kernel. The inventories are the caller's, also on failure. */
-static int describe_tables(
-	struct kernel *kernel, bool read, struct plan_input *input, struct err *err)
+/* The inventories are lent. */
+static void describe_tables(const struct kernel *kernel, struct plan_input *input)
+{
+	for (int i = 0; i < PLAN_TABLES; i++)
+		input->tables[i] = (struct plan_table){.table = kernel->tables[i].id,
+			.flags = kernel->tables[i].flags,
+			.owner = netlink_portid(kernel->netlink),
+			.there = kernel->tables[i].there,
+			.inventory = kernel->inventories[i]};
+}
+
+static int read_inventories(struct kernel *kernel, struct err *err)
 {
 	for (int i = 0; i < PLAN_TABLES; i++) {
-		const struct own_table *own = &kernel->tables[i];
-		struct plan_table *table = &input->tables[i];
-
-		*table = (struct plan_table){
-			.table = own->id, .flags = own->flags, .there = own->there};
-		if (read)
-			table->inventory = inventory_read(kernel->netlink, &own->id, err);
-		if (read && !table->inventory)
+		kernel->inventories[i] =
+			inventory_read(kernel->netlink, &kernel->tables[i].id, err);
+		if (!kernel->inventories[i])
 			return -1;
 	}
 	return 0;
 }
 
+/* What the kernel holds in `generation` against what is wanted. */
+static int compare(struct kernel *kernel, struct ruleset *rs, uint32_t generation, struct err *err)
+{
+	struct plan_input input = {.nflog_group = kernel->nflog_group, .ruleset = rs};
+
+	kernel_lost(kernel, rs);
+	if (read_inventories(kernel, err) < 0)
+		return -1;
+	describe_tables(kernel, &input);
+	if (!kernel->distrusted && adopt_content(kernel->netlink, &input, rs, err) < 0)
+		return -1;
+	kernel->is_compared = true;
+	kernel->compared = generation;
+	return 0;
+}
+
 /*
  * The generation is read before anything else: whatever somebody changes from then on makes the batch stale, and whatever
- * was changed before is among the watch's news or in the inventory.
+ * was changed before is among the watch's news or in what is read.
  */
+static int prepare(struct kernel *kernel, struct ruleset *rs, uint32_t *generation, struct err *err)
+{
+	if (dump_generation(kernel->netlink, generation, err) < 0)
+		return -1;
+	if (!touched(kernel) &&
+		(kernel->known || (kernel->is_compared && kernel->compared == *generation)))
+		return 0;
+	return compare(kernel, rs, *generation, err);
+}
+
 static enum step attempt(
 	struct kernel *kernel, struct ruleset *rs, struct kernel_commit *commit, struct err *err)
 {
-	struct plan_batches batches = {0};
 	struct plan_input input = {.nflog_group = kernel->nflog_group, .ruleset = rs};
-	enum step step = STEP_FAILED;
+	struct plan_batches batches = {0};
 	uint32_t generation = 0;
-	bool lost;
+	enum step step;
 
-	if (dump_generation(kernel->netlink, &generation, err) < 0)
+	if (prepare(kernel, rs, &generation, err) < 0)
 		return STEP_FAILED;
-	lost = touched(kernel) || !kernel->known;
-	if (lost)
-		kernel_lost(kernel, rs);
-	if (describe_tables(kernel, lost, &input, err) == 0) {
-		plan_batches(&input, &batches);
-		step = send_both(kernel, &batches, generation, commit, err);
-		for (int i = 0; i < PLAN_TABLES && step == STEP_DONE; i++)
-			kernel->tables[i].there = batches.there[i];
-		plan_batches_clear(&batches);
-	}
-	for (int i = 0; i < PLAN_TABLES; i++)
-		inventory_free(input.tables[i].inventory);
+	describe_tables(kernel, &input);
+	plan_batches(&input, &batches);
+	step = send_both(kernel, &batches, generation, commit, err);
+	for (int i = 0; i < PLAN_TABLES && step == STEP_DONE; i++)
+		kernel->tables[i].there = batches.there[i];
+	plan_batches_clear(&batches);
 	return step;
 }
 
@@ -272,6 +308,8 @@ static void finish_commit(
 
 	commit->seconds = now_seconds() - begin;
 	kernel->known = true;
+	kernel->distrusted = false;
+	drop_inventories(kernel);
 	ruleset_committed(rs);
 	/* the commit stands whether or not its number can be read */
 	if (dump_generation(kernel->netlink, &commit->generation, &err) < 0)
@@ -302,9 +340,18 @@ int kernel_commit(
 			break;
 		kernel_lost(kernel, rs);
 	}
+	/* the inventories have been told what was wanted; what is wanted next may be less */
+	drop_inventories(kernel);
 	if (err)
 		*err = why;
 	return -1;
+}
+
+int kernel_compare(struct kernel *kernel, struct ruleset *rs, struct err *err)
+{
+	uint32_t generation = 0;
+
+	return prepare(kernel, rs, &generation, err);
 }
 
 int kernel_delete_table(struct kernel *kernel, const struct nft_table *table, struct err *err)
@@ -338,6 +385,7 @@ int kernel_clear(struct kernel *kernel, struct err *err)
 	int rc = 0;
 
 	kernel->known = false;
+	drop_inventories(kernel);
 	for (int i = 0; i < PLAN_TABLES; i++) {
 		kernel->tables[i].there = false;
 		/* the second is tried even so; the first error is the one that is told */

@@ -33,10 +33,18 @@ struct kernel_commit {
 };
 
 /*
- * Sends what is pending and marks it committed. On the first call, and after kernel_lost(), the table's whole content is
- * replaced in one batch (table and base chains are kept: a hook is never removed), so that no packet sees anything but the
- * old or the new content. Nothing pending: nothing is sent. ERESTART (somebody changed a table meanwhile) is retried here,
- * bounded. On failure nothing has changed and *err names the object and the kernel's reason.
+ * Where it is not known what the kernel holds (at the start, after kernel_lost() or somebody else's change): reads it back,
+ * after which only the difference is pending in the ruleset. kernel_commit() does so by itself; this is for those who want to
+ * know the difference before (ruleset_dirty(), ruleset_revokes()).
+ */
+int kernel_compare(struct kernel *kernel, struct ruleset *rs, struct err *err) must_check;
+
+/*
+ * Sends what is pending and marks it committed, for both tables in one batch. What the kernel holds is read back where it is not
+ * known (see kernel_compare()) and only the difference written: an unchanged world after a restart sends no more than it
+ * takes to own the tables. Tables, base chains and maps are kept: no packet sees anything but the old or the new content. Nothing
+ * pending: nothing is sent. ERESTART (somebody changed a table meanwhile) is retried here, bounded. On failure nothing has
+ * changed and *err names the object and the kernel's reason.
  */
 int kernel_commit(struct kernel *kernel, struct ruleset *rs, struct kernel_commit *commit,
 	struct err *err) must_check;
@@ -45,6 +53,22 @@ int kernel_commit(struct kernel *kernel, struct ruleset *rs, struct kernel_commi
  * so, writes it anew, also when nothing is pending; it does the same whenever it is called.
  */
 int kernel_events_fd(const struct kernel *kernel);
+struct kernel_adopter {
+	const char *const *sets; /* names of those that are told, ends with NULL */
+	/* Borrowed for the call. comment: "" for none. */
+	void (*element)(const char *set, enum set_type type, const struct elem_key *key,
+		const char *comment, void *arg);
+};
+
+/*
+ * Tells what the kernel holds before the first commit, to go on from there: the elements of some sets, as they are, and the
+ * generation that flows are marked with, from the comment GENERATION_COMMENT "7" of a rule of chain "live"; 0 when it says
+ * none, or each table another. Writes nothing. On failure some elements may have been told.
+ */
+#define GENERATION_COMMENT "generation "
+int kernel_adopt(struct kernel *kernel, const struct kernel_adopter *ops, void *arg,
+	uint32_t *generation, struct err *err) must_check;
+
 /* How often something else than us had changed our tables, and who did last ("nft (pid 123)", borrowed, or NULL). who may be
  * NULL. */
 unsigned long long kernel_repairs(const struct kernel *kernel, const char **who);

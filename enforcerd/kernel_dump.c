@@ -2,6 +2,7 @@
 #include "enforcerd/kernel_dump.h"
 
 #include "common/xalloc.h"
+#include "enforcerd/kernel_parse.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,7 +13,10 @@
 #include <string.h>
 #include <uthash.h>
 
-enum { REQUEST_SIZE = 512, KEY_SIZE = NFT_NAME_MAXLEN + 4 };
+/* NFTA_TABLE_OWNER, which linux-libc-dev of Debian 12 has, but older ones have not */
+enum { TABLE_OWNER = 7, TABLE_ATTRS };
+
+enum { KEY_SIZE = NFT_NAME_MAXLEN + 4 };
 
 struct entry {
 	struct found found;
@@ -24,56 +28,11 @@ struct entry {
 
 struct inventory {
 	const struct nft_table *table; /* borrowed while reading */
-	bool has_table;
+	struct found_table found;      /* of it */
 	struct entry **entries;
 	size_t count, cap;
 	struct entry *by_key;
 };
-
-static struct nlmsghdr *request(char *buffer, uint16_t type, uint16_t flags, uint8_t family)
-{
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct nfgenmsg *header;
-
-	message->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
-	message->nlmsg_flags = NLM_F_REQUEST | flags;
-	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
-	header->nfgen_family = family;
-	header->version = NFNETLINK_V0;
-	return message;
-}
-
-/* The attributes of a message by type; those of types that we do not know are left out. */
-static void index_message(const struct nlmsghdr *message, const struct nlattr **table, size_t size)
-{
-	const struct nlattr *attr;
-
-	for (attr = attr_first(message, sizeof(struct nfgenmsg)); attr;
-		attr = attr_next(message, attr))
-		if (mnl_attr_get_type(attr) < size)
-			table[mnl_attr_get_type(attr)] = attr;
-}
-
-static void index_nest(const struct nlattr *nest, const struct nlattr **table, size_t size)
-{
-	const struct nlattr *attr;
-
-	for (attr = attr_first_in(nest); attr; attr = attr_next_in(nest, attr))
-		if (mnl_attr_get_type(attr) < size)
-			table[mnl_attr_get_type(attr)] = attr;
-}
-
-static const char *text_of(const struct nlattr *attr)
-{
-	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0 ? mnl_attr_get_str(attr)
-									 : "";
-}
-
-static uint32_t number_of(const struct nlattr *attr)
-{
-	return attr && mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ? ntohl(mnl_attr_get_u32(attr))
-								  : 0;
-}
 
 /* --- generation -------------------------------------------------------------------------------- */
 
@@ -157,11 +116,14 @@ static void restart_counters(void *arg)
 
 static int take_table(const struct nlmsghdr *message, void *arg, struct err *err)
 {
+	const struct nlattr *attrs[TABLE_ATTRS] = {0};
 	struct inventory *inventory = arg;
 
-	(void)message;
 	(void)err;
-	inventory->has_table = true;
+	index_message(message, attrs, TABLE_ATTRS);
+	inventory->found = (struct found_table){.there = true,
+		.flags = number_of(attrs[NFTA_TABLE_FLAGS]),
+		.owner = number_of(attrs[TABLE_OWNER])};
 	return 0;
 }
 
@@ -189,6 +151,7 @@ static int take_chain(const struct nlmsghdr *message, void *arg, struct err *err
 	found.base = attrs[NFTA_CHAIN_HOOK] != NULL;
 	if (found.base)
 		read_hook(attrs[NFTA_CHAIN_HOOK], &found.hook, &found.priority);
+	found.policy = number_of(attrs[NFTA_CHAIN_POLICY]);
 	add_found(inventory, &found);
 	return 0;
 }
@@ -229,11 +192,6 @@ static int take_object(const struct nlmsghdr *message, void *arg, struct err *er
 	if (number_of(attrs[NFTA_OBJ_TYPE]) == NFT_OBJECT_COUNTER)
 		add_found(inventory, &found);
 	return 0;
-}
-
-static const char *family_word(uint8_t family)
-{
-	return family == NFPROTO_BRIDGE ? "bridge" : "inet";
 }
 
 static int read_table(struct inventory *inventory, struct netlink *netlink, struct err *err)
@@ -289,7 +247,7 @@ struct inventory *inventory_read(
 	inventory->table = table;
 	if (read_table(inventory, netlink, err) < 0)
 		return NULL;
-	if (inventory->has_table && read_objects(inventory, netlink, err) < 0)
+	if (inventory->found.there && read_objects(inventory, netlink, err) < 0)
 		return NULL;
 	return steal_ptr(inventory);
 }
@@ -305,9 +263,9 @@ void inventory_free(struct inventory *inventory)
 	free(inventory);
 }
 
-bool inventory_has_table(const struct inventory *inventory)
+const struct found_table *inventory_table(const struct inventory *inventory)
 {
-	return inventory->has_table;
+	return &inventory->found;
 }
 
 static struct entry *find_entry(

@@ -23,14 +23,19 @@ struct found {
 	const char *name;
 	/* chains */
 	bool base;
-	uint32_t hook;
+	uint32_t hook, policy;
 	int32_t priority;
 	/* sets and maps */
 	uint32_t key_type, key_len, flags;
 	bool to_verdict; /* a map whose values are verdicts */
 };
 
-bool inventory_has_table(const struct inventory *inventory);
+struct found_table {
+	bool there;
+	uint32_t flags, owner; /* owner: port of the netlink socket that has it to itself, or 0 */
+};
+
+const struct found_table *inventory_table(const struct inventory *inventory);
 /* NULL when there is none. */
 const struct found *inventory_find(
 	const struct inventory *inventory, enum object_kind kind, const char *name);

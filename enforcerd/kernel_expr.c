@@ -184,6 +184,23 @@ size_t kernel_rule_families(const struct rule *rule, uint8_t families[2])
 	return 2;
 }
 
+size_t kernel_rule_forms(const struct rule *rule, struct rule_form forms[RULE_FORMS_MAX])
+{
+	/* a log action is its log and nothing else */
+	bool acts = !rule->log || rule->counter[0] || rule->mark_mask ||
+		    rule->verdict != VERDICT_CONTINUE;
+	uint8_t families[2];
+	size_t family_count = kernel_rule_families(rule, families), count = 0;
+
+	for (size_t i = 0; i < family_count; i++) {
+		if (rule->log)
+			forms[count++] = (struct rule_form){RULE_LOG, families[i]};
+		if (acts)
+			forms[count++] = (struct rule_form){RULE_VERDICT, families[i]};
+	}
+	return count;
+}
+
 struct nftnl_rule *kernel_rule(const struct rule *rule, enum rule_part part, uint8_t family,
 	const struct rule_place *place)
 {

@@ -39,9 +39,23 @@ enum rule_part { RULE_LOG, RULE_VERDICT };
  */
 size_t kernel_rule_families(const struct rule *rule, uint8_t families[2]);
 
-/* family: as told by kernel_rule_families(). Never fails; the caller frees it with nftnl_rule_free(). */
+/* One of the rules of the kernel that a rule becomes. */
+struct rule_form {
+	enum rule_part part;
+	uint8_t family; /* as told by kernel_rule_families() */
+};
+
+enum { RULE_FORMS_MAX = 4 };
+
+/* All of them, in their order. */
+size_t kernel_rule_forms(const struct rule *rule, struct rule_form forms[RULE_FORMS_MAX]);
+
+/* Never fails; the caller frees it with nftnl_rule_free(). */
 struct nftnl_rule *kernel_rule(const struct rule *rule, enum rule_part part, uint8_t family,
 	const struct rule_place *place);
+
+/* Whether a rule as the kernel dumps it is this one, expression by expression, comment included. */
+bool kernel_rule_same(const struct nftnl_rule *wanted, const struct nftnl_rule *found);
 
 /* Text as nft can print it within double quotes and read it back: no quotes, no control characters, at most size - 1 bytes,
  * cut between characters. Returns out. */

@@ -21,6 +21,12 @@ struct kernel {
 	struct own_table tables[PLAN_TABLES];
 	uint16_t nflog_group;
 	bool known; /* the kernel holds what was committed last */
+	/* Not known, but compared: what the ruleset says is pending is the difference to what the kernel held in generation
+	 * `compared`, and the inventories are of then. */
+	bool is_compared,
+		distrusted; /* distrusted: the difference was refused, everything is written */
+	uint32_t compared;
+	struct inventory *inventories[PLAN_TABLES];
 	bool bridge_tracked;
 	unsigned long long repairs;
 	char *culprit; /* of the last of them, or NULL */

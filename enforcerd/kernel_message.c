@@ -19,8 +19,6 @@
 /* Of keys, as nft notes it. */
 enum { NFT_ORDER_HOST = 1, NFT_ORDER_BIG = 2 };
 
-enum { COMMENT_SIZE = 128 };
-
 #define BRIDGE_PREFIX "bridge:"
 
 const struct base_form *base_form(const char *chain)
@@ -128,10 +126,10 @@ void message_flush_chain(struct batch *batch, const struct nft_table *table, con
 	mnl_attr_put_strz(message, NFTA_RULE_CHAIN, chain_in_table(name));
 }
 
-static void put_rule(struct batch *batch, const struct rule *rule, enum rule_part part,
-	uint8_t family, const struct rule_place *place)
+static void put_rule(struct batch *batch, const struct rule *rule, const struct rule_form *form,
+	const struct rule_place *place)
 {
-	struct nftnl_rule *built = kernel_rule(rule, part, family, place);
+	struct nftnl_rule *built = kernel_rule(rule, form->part, form->family, place);
 
 	nftnl_rule_nlmsg_build_payload(batch_message(batch, NFT_MSG_NEWRULE,
 					       NLM_F_CREATE | NLM_F_APPEND, place->table->family),
@@ -141,17 +139,11 @@ static void put_rule(struct batch *batch, const struct rule *rule, enum rule_par
 
 void message_rule(struct batch *batch, const struct rule *rule, const struct rule_place *place)
 {
-	uint8_t families[2];
-	size_t count = kernel_rule_families(rule, families);
+	struct rule_form forms[RULE_FORMS_MAX];
+	size_t count = kernel_rule_forms(rule, forms);
 
-	for (size_t i = 0; i < count; i++) {
-		if (rule->log)
-			put_rule(batch, rule, RULE_LOG, families[i], place);
-		/* a log action is its log and nothing else */
-		if (!rule->log || rule->counter[0] || rule->mark_mask ||
-			rule->verdict != VERDICT_CONTINUE)
-			put_rule(batch, rule, RULE_VERDICT, families[i], place);
-	}
+	for (size_t i = 0; i < count; i++)
+		put_rule(batch, rule, &forms[i], place);
 }
 
 /* --- sets and counters ------------------------------------------------------------------------- */

@@ -13,6 +13,9 @@
  */
 enum { TABLE_OWNED = 0x2, TABLE_PERSIST = 0x4 };
 
+/* Room for a comment of anything but a rule; longer ones are cut, as by kernel_text(). */
+enum { COMMENT_SIZE = 128 };
+
 /* The base chains: which hook a chain of this name belongs to. */
 struct base_form {
 	const char *chain; /* its name in the ruleset */

@@ -65,7 +65,7 @@ static enum fate fate_of_diff(enum diff diff)
 	return fates[diff];
 }
 
-static bool same_set(const struct found *found, enum set_type type)
+bool plan_same_set(const struct found *found, enum set_type type)
 {
 	const struct set_form *form = set_form(type);
 
@@ -73,7 +73,8 @@ static bool same_set(const struct found *found, enum set_type type)
 	       found->key_len == form->key_len && found->to_verdict == set_is_map(type);
 }
 
-static bool same_chain(const struct found *found, const char *name)
+/* Then it can stay. */
+static bool same_hook(const struct found *found, const char *name)
 {
 	const struct base_form *base = base_form(name);
 
@@ -82,29 +83,34 @@ static bool same_chain(const struct found *found, const char *name)
 	return found->hook == base->hook && found->priority == base->priority;
 }
 
+bool plan_same_chain(const struct found *found, const char *name)
+{
+	return same_hook(found, name) && (!found->base || found->policy == NF_ACCEPT);
+}
+
 static enum fate set_fate(
 	const struct work *work, const char *name, enum set_type type, enum diff diff)
 {
 	const struct found *found;
 
-	if (!work->to->inventory)
+	if (!work->to->inventory || diff != DIFF_ADD)
 		return fate_of_diff(diff);
 	found = inventory_find(work->to->inventory, OBJECT_SET, name);
 	if (!found)
 		return FATE_CREATE;
-	return same_set(found, type) ? FATE_REFILL : FATE_RECREATE;
+	return plan_same_set(found, type) ? FATE_REFILL : FATE_RECREATE;
 }
 
 static enum fate chain_fate(const struct work *work, const char *name, enum diff diff)
 {
 	const struct found *found;
 
-	if (!work->to->inventory)
+	if (!work->to->inventory || diff != DIFF_ADD)
 		return fate_of_diff(diff);
 	found = inventory_find(work->to->inventory, OBJECT_CHAIN, chain_in_table(name));
 	if (!found)
 		return FATE_CREATE;
-	if (same_chain(found, name))
+	if (same_hook(found, name))
 		return FATE_REFILL;
 	log_warn("kernel",
 		"chain %s of table %s has another hook or priority than it should: making it anew",
@@ -144,7 +150,6 @@ static void add_change(struct work *work, const struct change *change)
 {
 	xgrow(work->changes, work->count, work->cap);
 	work->changes[work->count++] = *change;
-	work->needed |= change->fate != FATE_DELETE;
 	work->created |= change->fate == FATE_CREATE;
 	if (work->to->inventory)
 		inventory_want(work->to->inventory, change->kind,
@@ -194,13 +199,15 @@ static void gather(struct plan *plan)
 {
 	static const struct ruleset_visitor visitor = {
 		.counter = on_counter, .set = on_set, .chain = on_chain};
+	enum ruleset_tables wanted = ruleset_wanted_tables(plan->input->ruleset);
 
 	for (int i = 0; i < PLAN_TABLES; i++) {
 		const struct plan_table *to = &plan->input->tables[i];
 
 		plan->works[i] = (struct work){.to = to,
 			.bit = i ? IN_BRIDGE : IN_INET,
-			.live = to->inventory ? inventory_has_table(to->inventory) : to->there};
+			.live = to->inventory ? inventory_table(to->inventory)->there : to->there};
+		plan->works[i].needed = wanted & plan->works[i].bit;
 	}
 	ruleset_visit(plan->input->ruleset, &visitor, plan);
 }
@@ -421,12 +428,28 @@ static bool is_left_over(const struct work *work)
 	return work->to->inventory && work->live && !work->needed;
 }
 
+/* An owned table that is another's now, or nobody's, is to be taken over; one that was put to sleep, woken. */
+static bool is_declared(const struct plan_table *to)
+{
+	const struct found_table *found = inventory_table(to->inventory);
+
+	return found->there && found->flags == to->flags &&
+	       (!(to->flags & TABLE_OWNED) || found->owner == to->owner);
+}
+
+static bool needs_message(const struct work *work)
+{
+	if (work->to->inventory)
+		return work->needed && !is_declared(work->to);
+	return work->created && !work->live;
+}
+
 static void begin_batch(struct plan *plan, bool preparing)
 {
 	plan->batch = batch_new();
 	plan->preparing = preparing;
 	for (const struct work *work = plan->works; work < plan->works + PLAN_TABLES; work++)
-		if (work->to->inventory ? work->needed : work->created && !work->live)
+		if (needs_message(work))
 			message_table(plan->batch, &work->to->table, work->to->flags);
 }
 

@@ -20,9 +20,11 @@ enum { PLAN_TABLES = 2 };
 struct plan_table {
 	struct nft_table table;
 	uint32_t flags; /* of message_table() */
+	uint32_t owner; /* port of the socket that is to own it, where the flags say so */
 	bool there;     /* the kernel has it */
-	/* What it holds, when it is to be replaced whole: then everything wanted is pending in the ruleset. NULL: the kernel
-	 * holds what was committed last. For both tables or for neither. */
+	/* What it holds, where that is not what was committed last: then what is wanted is in it as it should be, or pending in
+	 * the ruleset; what is neither, and what the inventory has not been told is wanted, is removed. For both tables or for
+	 * neither. */
 	struct inventory *inventory;
 };
 
@@ -39,6 +41,9 @@ struct plan_batches {
 };
 
 void plan_batches(const struct plan_input *input, struct plan_batches *batches);
+/* Whether what was found has the shape that it should have. */
+bool plan_same_set(const struct found *found, enum set_type type);
+bool plan_same_chain(const struct found *found, const char *name);
 void plan_batches_clear(struct plan_batches *batches);
 
 #endif

@@ -19,7 +19,7 @@ static void mark_set(struct ruleset *rs, struct rs_set *set)
 	rs->dirty_sets[rs->dirty_set_count++] = set;
 }
 
-static void mark_elem(struct ruleset *rs, struct rs_set *set, struct rs_elem *elem)
+void ruleset_mark_elem(struct ruleset *rs, struct rs_set *set, struct rs_elem *elem)
 {
 	mark_set(rs, set);
 	if (elem->dirty)
@@ -176,7 +176,7 @@ void ruleset_set_drop(struct ruleset *rs, const char *name)
 	mark_set(rs, set);
 	for (elem = next_elem(set, NULL); elem; elem = next_elem(set, elem)) {
 		elem->want = false;
-		mark_elem(rs, set, elem);
+		ruleset_mark_elem(rs, set, elem);
 	}
 }
 
@@ -196,7 +196,7 @@ void ruleset_put(struct ruleset *rs, const char *name, const struct elem_key *ke
 	if (elem_set_value(elem, chain, comment))
 		elem->replaced = elem->live;
 	if (!elem->live || elem->replaced)
-		mark_elem(rs, set, elem);
+		ruleset_mark_elem(rs, set, elem);
 }
 
 void ruleset_del(struct ruleset *rs, const char *name, const struct elem_key *key)
@@ -208,7 +208,7 @@ void ruleset_del(struct ruleset *rs, const char *name, const struct elem_key *ke
 		return;
 	elem->want = false;
 	set->size--;
-	mark_elem(rs, set, elem);
+	ruleset_mark_elem(rs, set, elem);
 }
 
 bool ruleset_has(const struct ruleset *rs, const char *name, const struct elem_key *key)
@@ -299,6 +299,19 @@ bool ruleset_chain_exists(const struct ruleset *rs, const char *name)
 	const struct rs_chain *chain = find_chain(rs, name);
 
 	return chain && chain->want;
+}
+
+enum ruleset_tables ruleset_wanted_tables(const struct ruleset *rs)
+{
+	unsigned tables = 0;
+
+	for (const struct rs_counter *c = rs->counters; c; c = c->hh.next)
+		tables |= c->want ? c->tables : 0;
+	for (const struct rs_set *s = rs->sets; s && tables != IN_BOTH; s = s->hh.next)
+		tables |= s->want ? s->tables : 0;
+	for (const struct rs_chain *c = rs->chains; c && tables != IN_BOTH; c = c->hh.next)
+		tables |= c->want ? c->tables : 0;
+	return (enum ruleset_tables)tables;
 }
 
 /* --- difference -------------------------------------------------------------------------------- */
@@ -401,6 +414,7 @@ void ruleset_committed(struct ruleset *rs)
 	for (size_t i = 0; i < rs->dirty_chain_count; i++)
 		commit_chain(rs, rs->dirty_chains[i]);
 	rs->dirty_set_count = rs->dirty_chain_count = 0;
+	rs->in_doubt = false;
 	if (rs->counters_dirty)
 		commit_counters(rs);
 }
@@ -415,12 +429,13 @@ void ruleset_forget(struct ruleset *rs)
 	for (counter = rs->counters; counter; counter = counter->hh.next)
 		counter->live = false;
 	rs->counters_dirty = true;
+	rs->in_doubt = false;
 	for (set = rs->sets; set; set = set->hh.next) {
 		set->live = false;
 		mark_set(rs, set);
 		for (elem = next_elem(set, NULL); elem; elem = next_elem(set, elem)) {
 			elem->live = elem->replaced = false;
-			mark_elem(rs, set, elem);
+			ruleset_mark_elem(rs, set, elem);
 		}
 	}
 	for (chain = rs->chains; chain; chain = chain->hh.next) {

@@ -86,6 +86,9 @@ bool ruleset_has(const struct ruleset *rs, const char *name, const struct elem_k
 size_t ruleset_set_size(const struct ruleset *rs, const char *name); /* wanted elements */
 bool ruleset_chain_exists(const struct ruleset *rs, const char *name);
 
+/* The tables that anything is to be in; 0 for none. */
+enum ruleset_tables ruleset_wanted_tables(const struct ruleset *rs);
+
 bool ruleset_dirty(const struct ruleset *rs);
 /*
  * Whether what is pending may forbid a flow that was allowed: then flows must be judged anew (a generation bump). True unless

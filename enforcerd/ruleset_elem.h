@@ -26,11 +26,11 @@ struct rs_value {
 	char text[]; /* chain, NUL, comment, NUL */
 };
 
-/* want: should be there; live: the kernel has it; replaced: the kernel has it with another value. */
+/* want: should be there; live: the kernel has it; replaced: the kernel has it with another value; seen: told by an adoption. */
 struct rs_elem {
 	struct rs_elem *next;
 	struct rs_value *value; /* NULL: neither chain nor comment */
-	bool want : 1, live : 1, replaced : 1, dirty : 1;
+	bool want : 1, live : 1, replaced : 1, dirty : 1, seen : 1;
 	uint8_t key[];
 };
 

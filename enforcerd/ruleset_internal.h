@@ -57,10 +57,14 @@ struct ruleset {
 	struct rs_chain **dirty_chains;
 	size_t dirty_chain_count, dirty_chain_cap;
 	bool counters_dirty;
+	bool in_doubt; /* the kernel has other content by the name of something that is pending */
 };
 
 /* ruleset_revoke.c: rules come (1) or go (-1). */
 void usage_count(struct ruleset *rs, const struct rule_list *rules, int by);
 void usage_free(struct ruleset *rs);
+
+/* ruleset.c: to be looked at by the next visit. */
+void ruleset_mark_elem(struct ruleset *rs, struct rs_set *set, struct rs_elem *elem);
 
 #endif

@@ -289,7 +289,7 @@ bool ruleset_revokes(const struct ruleset *rs)
 	if (!ruleset_dirty(rs))
 		return false;
 	/* what the kernel has is not known, or nothing of it is ours */
-	if (!live || !live->live)
+	if (!live || !live->live || rs->in_doubt)
 		return true;
 	for (size_t i = 0; i < rs->dirty_set_count; i++)
 		if (set_revokes(rs, rs->dirty_sets[i]))
