@@ -5,6 +5,7 @@
 
 #include "enforcerd/kernel.h"
 #include "enforcerd/skeleton.h"
+#include "kernel_hooks.h"
 #include "netns.h"
 
 #define TABLE "bulkhead"
@@ -150,7 +151,7 @@ static inline void put_open_chain(const char *name)
 static inline void build_world(struct ruleset *target)
 {
 	rs = target;
-	skeleton_build(rs, &(struct skeleton_config){.host_action = HOST_RETURN});
+	build_hooks(rs);
 	ruleset_set(rs, "sel_front_4", SET_IPV4, "role == \"frontend\"");
 	ruleset_set(rs, "sel_front_6", SET_IPV6, "role == \"frontend\"");
 	ruleset_set(rs, "port_db", SET_PORT, NULL);

@@ -295,7 +295,7 @@ START_TEST(test_restart_removes_what_is_no_longer_wanted)
 	ruleset_free(rs);
 	kernel = open_writer(TABLE);
 	rs = ruleset_new();
-	skeleton_build(rs, &(struct skeleton_config){.host_action = HOST_RETURN});
+	build_hooks(rs);
 	commit();
 	expect("in_db", false);
 	expect("sel_front", false);
@@ -328,7 +328,7 @@ START_TEST(test_second_writer_is_refused)
 
 	commit();
 	second = open_writer(TABLE);
-	skeleton_build(other, &(struct skeleton_config){.host_action = HOST_RETURN});
+	build_hooks(other);
 	ck_assert_int_eq(kernel_commit(second, other, &done, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "held by another"));
 	ck_assert_int_eq(kernel_clear(second, &err), -1);
