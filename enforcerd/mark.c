@@ -10,6 +10,6 @@ int mark_layout_init(struct mark_layout *layout, uint32_t mask, struct err *err)
 		return err_set(err, 0, "mark mask 0x%08x: its bits are not contiguous", mask);
 	if (values < (1U << MARK_BITS_MIN) - 1)
 		return err_set(err, 0, "mark mask 0x%08x: fewer than %d bits", mask, MARK_BITS_MIN);
-	*layout = (struct mark_layout){.mask = mask, .shift = shift, .last = values - 1};
+	*layout = (struct mark_layout){.mask = mask, .shift = shift, .last = values - 2};
 	return 0;
 }

@@ -9,6 +9,7 @@
 /* Chains that the base chains share. */
 #define CHAIN_NO_FLOW   "no_flow"
 #define CHAIN_MIDSTREAM "midstream"
+#define CHAIN_UNUSUAL   "unusual" /* packets of no established flow */
 
 /* --- words ------------------------------------------------------------------------------------- */
 
@@ -139,70 +140,145 @@ static void build_midstream(struct ruleset *rs)
 	ruleset_chain(rs, CHAIN_MIDSTREAM, "new TCP without SYN", &rules);
 }
 
+static void build_unusual(struct ruleset *rs)
+{
+	struct rule_list rules = {0};
+	struct rule *rule = rule_append(&rules);
+
+	skeleton_match_value(rule, MATCH_CT_STATE, CT_INVALID | CT_UNTRACKED);
+	rule->verdict = VERDICT_GOTO;
+	skeleton_name(rule->target, CHAIN_NO_FLOW);
+	rule = rule_append(&rules);
+	skeleton_match_value(rule, MATCH_CT_STATE, CT_NEW);
+	rule_match(rule, MATCH_TCP_NOT_SYN);
+	rule->verdict = VERDICT_GOTO;
+	skeleton_name(rule->target, CHAIN_MIDSTREAM);
+	ruleset_chain(rs, CHAIN_UNUSUAL, "packets of no established flow", &rules);
+}
+
 /* --- what the base chains have in common ------------------------------------------------------- */
 
-void skeleton_begin(struct rule_list *rules, const struct skeleton_config *config)
+static struct match *match_mark(struct rule *rule, const struct mark_layout *marks, uint32_t value)
+{
+	struct match *match = rule_match(rule, MATCH_CT_MARK);
+
+	match->value = value;
+	match->mask = marks->mask;
+	return match;
+}
+
+/* Established flows of bystanders pay for three comparisons before the lookups. */
+static void begin(struct rule_list *rules, const struct skeleton_config *config)
 {
 	struct rule *rule = rule_append(rules);
-	struct match *match;
 
 	skeleton_jump(rule, CHAIN_LIVE);
 	rule = rule_append(rules);
-	match = rule_match(rule, MATCH_CT_MARK);
-	match->value = mark_condemned(&config->marks);
-	match->mask = config->marks.mask;
+	match_mark(rule, &config->marks, mark_condemned(&config->marks));
 	skeleton_deny(rule, LOG_CONDEMNED, true);
 	rule = rule_append(rules);
-	skeleton_match_value(rule, MATCH_CT_STATE, CT_INVALID | CT_UNTRACKED);
-	skeleton_jump(rule, CHAIN_NO_FLOW);
-	rule = rule_append(rules);
-	skeleton_match_value(rule, MATCH_CT_STATE, CT_NEW);
-	rule_match(rule, MATCH_TCP_NOT_SYN);
-	skeleton_jump(rule, CHAIN_MIDSTREAM);
+	skeleton_match_value(rule, MATCH_CT_STATE, CT_ESTABLISHED);
+	rule->matches[0].negate = true;
+	skeleton_jump(rule, CHAIN_UNUSUAL);
 }
 
-void skeleton_dispatch(struct rule_list *rules, enum flow_side side, bool original_only)
+static void dispatch(
+	struct rule_list *rules, enum flow_side side, uint8_t family, bool original_only)
 {
 	static const char *const maps[][2] = {
 		[SIDE_SRC] = {MAP_EGRESS4, MAP_EGRESS6}, [SIDE_DST] = {MAP_INGRESS4, MAP_INGRESS6}};
-
-	for (uint8_t family = 4; family <= 6; family += 2) {
-		struct rule *rule = rule_append(rules);
-
-		if (original_only)
-			rule_match(rule, MATCH_CT_ORIGINAL);
-		rule->verdict = VERDICT_MAP_CT;
-		rule->map_side = side;
-		rule->map_family = family;
-		skeleton_name(rule->target, maps[side][family == 6]);
-	}
-}
-
-/* Flows without a judged side stay unmarked: the mark is other people's as well. */
-void skeleton_end(struct rule_list *rules, bool original_only)
-{
-	for (int side = SIDE_SRC; side <= (original_only ? SIDE_SRC : SIDE_DST); side++)
-		for (uint8_t family = 4; family <= 6; family += 2) {
-			struct rule *rule = rule_append(rules);
-
-			if (original_only)
-				rule_match(rule, MATCH_CT_ORIGINAL);
-			skeleton_match_set(rule, MATCH_CT_ADDR_SET, (enum flow_side)side, family,
-				isolated(family));
-			rule->verdict = VERDICT_GOTO;
-			skeleton_name(rule->target, CHAIN_JUDGED);
-		}
-}
-
-static void dispatch_bridge(
-	struct rule_list *rules, enum verdict_kind verdict, const char *map, bool original_only)
-{
 	struct rule *rule = rule_append(rules);
 
 	if (original_only)
 		rule_match(rule, MATCH_CT_ORIGINAL);
+	rule->verdict = VERDICT_MAP_CT;
+	rule->map_side = side;
+	rule->map_family = family;
+	skeleton_name(rule->target, maps[side][family == 6]);
+}
+
+/*
+ * Only flows with a judged side are marked: the mark is other people's as well. A policy chain has said "pending" of them, so that no
+ * lookup is needed to know.
+ */
+static void append_end(
+	struct rule_list *rules, const struct skeleton_config *config, bool original_only)
+{
+	struct rule *rule = rule_append(rules);
+
+	match_mark(rule, &config->marks, mark_pending(&config->marks));
+	if (original_only)
+		rule_match(rule, MATCH_CT_ORIGINAL);
+	rule->verdict = VERDICT_GOTO;
+	skeleton_name(rule->target, CHAIN_JUDGED);
+}
+
+static void build_family(struct ruleset *rs, const struct skeleton_config *config,
+	const struct skeleton_hook *hook, uint8_t family,
+	void (*extra)(struct rule_list *rules, uint8_t family))
+{
+	struct rule_list rules = {0};
+	struct rule *rule;
+
+	/* strict first where what follows may accept */
+	if (hook->original_only) {
+		rule = rule_append(&rules);
+		rule_match(rule, MATCH_CT_ORIGINAL);
+		skeleton_jump(rule, hook->strict);
+		rule = rule_append(&rules);
+		rule_match(rule, MATCH_CT_ORIGINAL);
+		skeleton_jump(rule, CHAIN_PUBLISHED);
+		dispatch(&rules, SIDE_SRC, family, true);
+	} else {
+		dispatch(&rules, SIDE_SRC, family, false);
+		dispatch(&rules, SIDE_DST, family, false);
+		skeleton_jump(rule_append(&rules), hook->strict);
+	}
+	if (extra)
+		extra(&rules, family);
+	append_end(&rules, config, hook->original_only);
+	ruleset_chain_in(rs, hook->tables, hook->families[family == 6], NULL, &rules);
+}
+
+void skeleton_judge(struct ruleset *rs, const struct skeleton_config *config,
+	const struct skeleton_hook *hook, struct rule_list *rules,
+	void (*extra)(struct rule_list *rules, uint8_t family))
+{
+	begin(rules, config);
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		struct rule *rule = rule_append(rules);
+
+		build_family(rs, config, hook, family, extra);
+		rule_match(rule, MATCH_NFPROTO)->family = family;
+		rule->verdict = VERDICT_GOTO;
+		skeleton_name(rule->target, hook->families[family == 6]);
+	}
+	ruleset_chain_in(rs, hook->tables, hook->chain, hook->comment, rules);
+}
+
+static void append_map(struct rule_list *rules, enum verdict_kind verdict, const char *map)
+{
+	struct rule *rule = rule_append(rules);
+
 	rule->verdict = verdict;
 	skeleton_name(rule->target, map);
+}
+
+void skeleton_strict(struct ruleset *rs, const struct skeleton_config *config, bool any)
+{
+	struct rule_list forward = {0}, input = {0}, bridged = {0};
+
+	if (any) {
+		append_map(&forward, VERDICT_MAP_IIF, MAP_STRICT_IN);
+		append_map(&forward, VERDICT_MAP_OIF, MAP_STRICT_OUT);
+		append_map(&input, VERDICT_MAP_IIF, MAP_STRICT_IN);
+		append_map(&bridged, VERDICT_MAP_IBR, MAP_STRICT_BRIDGED);
+	}
+	ruleset_chain_in(rs, IN_INET, CHAIN_STRICT, "strict networks", &forward);
+	ruleset_chain_in(rs, IN_INET, CHAIN_STRICT_INPUT, "strict networks, to this host", &input);
+	if (config->bridge_tracked)
+		ruleset_chain_in(rs, IN_BRIDGE, CHAIN_STRICT_BRIDGED, "strict networks", &bridged);
+	rule_list_free(&bridged);
 }
 
 /* --- base chains of the inet table ------------------------------------------------------------- */
@@ -215,11 +291,12 @@ static void build_prerouting(struct ruleset *rs)
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		struct rule *rule = rule_append(&rules);
 
+		skeleton_match_field(rule, MATCH_PORT_SET, FIELD_IP, SIDE_SRC, family,
+			by_family(family, SET_HOME4, SET_HOME6));
+		rule->verdict = VERDICT_ACCEPT;
+		rule = rule_append(&rules);
 		skeleton_match_set(rule, MATCH_HDR_ADDR_SET, SIDE_SRC, family,
 			by_family(family, SET_OWNED4, SET_OWNED6));
-		skeleton_match_field(rule, MATCH_PORT_SET, FIELD_IP, SIDE_SRC, family,
-			by_family(family, SET_HOME4, SET_HOME6))
-			->negate = true;
 		skeleton_deny(rule, LOG_SPOOFED, true);
 	}
 	ruleset_chain_in(rs, IN_INET, CHAIN_PREROUTING,
@@ -228,28 +305,22 @@ static void build_prerouting(struct ruleset *rs)
 
 static void build_forward(struct ruleset *rs, const struct skeleton_config *config)
 {
+	static const struct skeleton_hook hook = {IN_INET, CHAIN_FORWARD,
+		"between containers, and to and from outside", {"forward4", "forward6"},
+		CHAIN_STRICT, false};
 	struct rule_list rules = {0};
 
-	skeleton_begin(&rules, config);
-	skeleton_dispatch(&rules, SIDE_SRC, false);
-	skeleton_dispatch(&rules, SIDE_DST, false);
-	dispatch_bridge(&rules, VERDICT_MAP_IIF, MAP_STRICT_IN, false);
-	dispatch_bridge(&rules, VERDICT_MAP_OIF, MAP_STRICT_OUT, false);
-	skeleton_end(&rules, false);
-	ruleset_chain_in(
-		rs, IN_INET, CHAIN_FORWARD, "between containers, and to and from outside", &rules);
+	skeleton_judge(rs, config, &hook, &rules, NULL);
 }
 
-static void host_drop(struct rule_list *rules)
+static void host_drop(struct rule_list *rules, uint8_t family)
 {
-	for (uint8_t family = 4; family <= 6; family += 2) {
-		struct rule *rule = rule_append(rules);
+	struct rule *rule = rule_append(rules);
 
-		rule_match(rule, MATCH_CT_ORIGINAL);
-		skeleton_match_set(rule, MATCH_CT_ADDR_SET, SIDE_SRC, family, isolated(family));
-		skeleton_deny(rule, LOG_HOST, true);
-		skeleton_comment(rule, "host action drop");
-	}
+	rule_match(rule, MATCH_CT_ORIGINAL);
+	skeleton_match_set(rule, MATCH_CT_ADDR_SET, SIDE_SRC, family, isolated(family));
+	skeleton_deny(rule, LOG_HOST, true);
+	skeleton_comment(rule, "host action drop");
 }
 
 /*
@@ -258,21 +329,15 @@ static void host_drop(struct rule_list *rules)
  */
 static void build_input(struct ruleset *rs, const struct skeleton_config *config)
 {
+	static const struct skeleton_hook hook = {IN_INET, CHAIN_INPUT,
+		"from containers to this host", {"input4", "input6"}, CHAIN_STRICT_INPUT, true};
 	struct rule_list rules = {0};
 	struct rule *rule = rule_append(&rules);
 
 	skeleton_name(rule_match(rule, MATCH_IIF)->set, "lo");
 	rule->verdict = VERDICT_ACCEPT;
-	skeleton_begin(&rules, config);
-	dispatch_bridge(&rules, VERDICT_MAP_IIF, MAP_STRICT_IN, true);
-	rule = rule_append(&rules);
-	rule_match(rule, MATCH_CT_ORIGINAL);
-	skeleton_jump(rule, CHAIN_PUBLISHED);
-	skeleton_dispatch(&rules, SIDE_SRC, true);
-	if (config->host_action == HOST_DROP)
-		host_drop(&rules);
-	skeleton_end(&rules, true);
-	ruleset_chain_in(rs, IN_INET, CHAIN_INPUT, "from containers to this host", &rules);
+	skeleton_judge(
+		rs, config, &hook, &rules, config->host_action == HOST_DROP ? host_drop : NULL);
 }
 
 /*
@@ -297,23 +362,13 @@ static void build_output(struct ruleset *rs)
 
 /* --- generation and mode ----------------------------------------------------------------------- */
 
-static void match_generation(
-	struct rule *rule, const struct mark_layout *marks, uint32_t generation, bool negate)
-{
-	struct match *match = rule_match(rule, MATCH_CT_MARK);
-
-	match->value = mark_of_generation(marks, generation);
-	match->mask = marks->mask;
-	match->negate = negate;
-}
-
 static void build_live(
 	struct rule_list *rules, const struct mark_layout *marks, uint32_t generation)
 {
 	static const uint32_t errors[] = {IPPROTO_ICMP, IPPROTO_ICMPV6};
 	struct rule *rule = rule_append(rules);
 
-	match_generation(rule, marks, generation, true);
+	match_mark(rule, marks, mark_of_generation(marks, generation))->negate = true;
 	rule->verdict = VERDICT_RETURN;
 	/* read back by a restarted enforcerd: kernel_adopt() */
 	snprintf(rule->comment, sizeof(rule->comment), "generation %u", generation);
@@ -409,6 +464,8 @@ void skeleton_build(struct ruleset *rs, const struct skeleton_config *config)
 	skeleton_generation(rs, config, 0);
 	build_no_flow(rs);
 	build_midstream(rs);
+	build_unusual(rs);
+	skeleton_strict(rs, config, false);
 	ruleset_chain_in(
 		rs, IN_INET, CHAIN_PUBLISHED, "published ports that docker-proxy serves", &none);
 	build_prerouting(rs);

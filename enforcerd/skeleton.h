@@ -18,10 +18,13 @@
 #define CHAIN_BRIDGE_FORWARD    "bridge:forward"    /* base chain, priority filter */
 #define CHAIN_PUBLISHED \
 	"published" /* published ports that docker-proxy serves, in the input hook */
-#define MAP_EGRESS4  "egress4"
-#define MAP_EGRESS6  "egress6"
-#define MAP_INGRESS4 "ingress4"
-#define MAP_INGRESS6 "ingress6"
+#define CHAIN_STRICT         "strict" /* asks the strict maps: forward, input and bridged */
+#define CHAIN_STRICT_INPUT   "strict_input"
+#define CHAIN_STRICT_BRIDGED "strict_ports"
+#define MAP_EGRESS4          "egress4"
+#define MAP_EGRESS6          "egress6"
+#define MAP_INGRESS4         "ingress4"
+#define MAP_INGRESS6         "ingress6"
 #define SET_ISOLATED4 \
 	"isolated4" /* every isolated endpoint address: by packet header and by flow */
 #define SET_ISOLATED6 "isolated6"
@@ -38,6 +41,7 @@
 /* Sets of the bridge table's port guard, and of the inet table's prerouting. */
 #define SET_AT4            "at4" /* port . address: who has which address where */
 #define SET_AT6            "at6"
+#define SET_LOCAL6         "local6" /* port . link-local address, for neighbour discovery alone */
 #define SET_OWNED4         "owned4" /* addresses in at4 */
 #define SET_OWNED6         "owned6"
 #define SET_PORT_MACS      "port_macs"      /* port . MAC */
@@ -71,6 +75,8 @@ void skeleton_build(struct ruleset *rs, const struct skeleton_config *config);
  * judged, none marked. Never counts as a revocation by itself. */
 void skeleton_generation(
 	struct ruleset *rs, const struct skeleton_config *config, uint32_t generation);
+/* Whether there is any strict network: without one no packet pays for the question. */
+void skeleton_strict(struct ruleset *rs, const struct skeleton_config *config, bool any);
 /* enforce or audit: what CHAIN_DENIED does. */
 void skeleton_audit(struct ruleset *rs, bool audit);
 

@@ -22,6 +22,8 @@
 	"no_servers"          /* what no container may say to others: RA, redirect, DHCP answers */
 #define CHAIN_BOUND   "bound" /* what is bound elsewhere, from any port */
 #define CHAIN_DELIVER "deliver" /* to an isolated port */
+#define CHAIN_BRIDGED "bridged" /* judges flows */
+#define CHAIN_SLOW    "slow"    /* frames that are not plainly an endpoint's own */
 #define CHAIN_GROUPS  "groups"  /* from an isolated port to a group address */
 
 enum {
@@ -76,14 +78,13 @@ static void require(struct rule_list *rules, enum header_field field, enum flow_
 	skeleton_deny(rule, what, false);
 }
 
-static void deny_link_local(struct rule_list *rules, enum flow_side side)
+static void deny_link_local(struct rule_list *rules)
 {
 	const struct cidr link_local = {.ip = {.family = 6, .bytes = {0xfe, 0x80}}, .bits = 10};
 	struct rule *rule = rule_append(rules);
 	struct match *match = rule_match(rule, MATCH_HDR_ADDR);
 
-	match->side = side;
-	match->cidr = link_local;
+	match->cidr = link_local; /* the source */
 	skeleton_deny(rule, LOG_PORT, false);
 	skeleton_comment(rule, "link-local");
 }
@@ -152,16 +153,18 @@ static void guard_discovery(struct rule_list *rules, const struct skeleton_confi
 		match_types(rule, ND_NEIGHBOR_ADVERT, ND_NEIGHBOR_ADVERT);
 		skeleton_match_field(rule, MATCH_PORT_SET, FIELD_ND_TARGET, SIDE_SRC, 6, SET_AT6)
 			->negate = true;
+		skeleton_match_field(rule, MATCH_PORT_SET, FIELD_ND_TARGET, SIDE_SRC, 6, SET_LOCAL6)
+			->negate = true;
 		skeleton_deny(rule, LOG_SPOOFED, false);
 	}
 	for (size_t i = 0; i < sizeof(spoken) / sizeof(*spoken); i++)
-		for (int own = 0; own < 2; own++) {
+		for (int own = 0; own < 3; own++) {
 			struct rule *rule = rule_append(rules);
 
 			match_types(rule, spoken[i].first, spoken[i].last);
-			if (own)
-				skeleton_match_field(
-					rule, MATCH_PORT_SET, FIELD_IP, SIDE_SRC, 6, SET_AT6);
+			if (own < 2)
+				skeleton_match_field(rule, MATCH_PORT_SET, FIELD_IP, SIDE_SRC, 6,
+					own ? SET_AT6 : SET_LOCAL6);
 			else
 				rule_match(rule, MATCH_HDR_ADDR)->cidr = unspecified;
 			rule->verdict = VERDICT_RETURN;
@@ -175,7 +178,7 @@ static void build_guard_ip6(struct ruleset *rs, const struct skeleton_config *co
 	struct rule_list rules = {0};
 
 	guard_discovery(&rules, config);
-	deny_link_local(&rules, SIDE_SRC);
+	deny_link_local(&rules);
 	require(&rules, FIELD_IP, SIDE_SRC, 6, SET_AT6, LOG_SPOOFED);
 	add_chain(rs, CHAIN_GUARD_IP6, "IPv6 from the port's own address", &rules);
 }
@@ -253,14 +256,53 @@ static void jump_for_ports(
 	skeleton_jump(rule, chain);
 }
 
-static void build_prerouting(struct ruleset *rs)
+static void goto_slow(struct rule_list *rules, uint32_t protocol, uint16_t port)
+{
+	struct rule *rule = rule_append(rules);
+
+	skeleton_match_value(rule, MATCH_L4PROTO, protocol);
+	if (port)
+		match_port(rule, SIDE_SRC, port);
+	rule->verdict = VERDICT_GOTO;
+	skeleton_name(rule->target, CHAIN_SLOW);
+}
+
+/*
+ * Address, and MAC, at the port that they are bound to: then none of the chains behind has anything to add, unless it may be a
+ * server's answer or neighbour discovery. Most packets of endpoints go this way.
+ */
+static void build_prerouting(struct ruleset *rs, const struct skeleton_config *config)
+{
+	struct rule_list rules = {0};
+	struct rule *rule;
+
+	goto_slow(&rules, IPPROTO_ICMPV6, 0);
+	goto_slow(&rules, IPPROTO_UDP, DHCP_SERVER);
+	goto_slow(&rules, IPPROTO_UDP, DHCP6_SERVER);
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		rule = rule_append(&rules);
+		skeleton_match_value(rule, MATCH_ETHER_TYPE, family == 4 ? ETH_P_IP : ETH_P_IPV6);
+		skeleton_match_field(rule, MATCH_PORT_SET, FIELD_IP, SIDE_SRC, family,
+			by_family(family, SET_AT4, SET_AT6));
+		if (config->anti_spoof)
+			skeleton_match_field(rule, MATCH_PORT_SET, FIELD_ETHER_SADDR, SIDE_SRC, 0,
+				SET_PORT_MACS);
+		rule->verdict = VERDICT_ACCEPT;
+	}
+	rule = rule_append(&rules);
+	rule->verdict = VERDICT_GOTO;
+	skeleton_name(rule->target, CHAIN_SLOW);
+	add_chain(rs, CHAIN_BRIDGE_PREROUTING, "what a port may send", &rules);
+}
+
+static void build_slow(struct ruleset *rs)
 {
 	struct rule_list rules = {0};
 
 	jump_for_ports(&rules, MATCH_IIF_SET, NULL, CHAIN_BOUND);
 	jump_for_ports(&rules, MATCH_IIF_SET, SET_ENDPOINT_PORTS, CHAIN_SERVERS);
 	jump_for_ports(&rules, MATCH_IIF_SET, SET_ISOLATED_PORTS, CHAIN_GUARD);
-	add_chain(rs, CHAIN_BRIDGE_PREROUTING, "what a port may send", &rules);
+	add_chain(rs, CHAIN_SLOW, "what is not plainly an endpoint's own", &rules);
 }
 
 /* --- to an isolated port, and between ports ---------------------------------------------------- */
@@ -296,14 +338,6 @@ static void build_deliver(struct ruleset *rs)
 		rule->verdict = VERDICT_RETURN;
 		skeleton_comment(rule, "a DHCP server beyond an uplink");
 	}
-	deny_link_local(&rules, SIDE_DST);
-	for (uint8_t family = 4; family <= 6; family += 2) {
-		rule = rule_append(&rules);
-		skeleton_match_value(rule, MATCH_ETHER_TYPE, family == 4 ? ETH_P_IP : ETH_P_IPV6);
-		skeleton_match_field(rule, MATCH_PORT_SET, FIELD_IP, SIDE_DST, family,
-			by_family(family, SET_AT4, SET_AT6));
-		rule->verdict = VERDICT_RETURN;
-	}
 	deny_rest(&rules, "not to the endpoint's own address");
 	add_chain(rs, CHAIN_DELIVER, "to isolated endpoints", &rules);
 }
@@ -328,24 +362,36 @@ static void build_groups(struct ruleset *rs)
 	add_chain(rs, CHAIN_GROUPS, "from isolated endpoints to many", &rules);
 }
 
+/*
+ * To an endpoint's own address at its own port, isolated or not, there is nothing to guard: what is left is policy, here or in
+ * the inet table.
+ */
 static void build_forward(struct ruleset *rs, const struct skeleton_config *config)
 {
-	struct rule_list rules = {0};
+	static const struct skeleton_hook judged = {IN_BRIDGE, CHAIN_BRIDGED,
+		"flows from port to port", {"bridged4", "bridged6"}, CHAIN_STRICT_BRIDGED, false};
+	struct rule_list rules = {0}, begin = {0};
 	struct rule *rule;
 
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		rule = rule_append(&rules);
+		skeleton_match_value(rule, MATCH_ETHER_TYPE, family == 4 ? ETH_P_IP : ETH_P_IPV6);
+		skeleton_match_field(rule, MATCH_PORT_SET, FIELD_IP, SIDE_DST, family,
+			by_family(family, SET_AT4, SET_AT6));
+		rule->verdict = config->bridge_tracked ? VERDICT_GOTO : VERDICT_ACCEPT;
+		if (config->bridge_tracked)
+			skeleton_name(rule->target, CHAIN_BRIDGED);
+	}
 	jump_for_ports(&rules, MATCH_OIF_SET, SET_ISOLATED_PORTS, CHAIN_DELIVER);
 	rule = rule_append(&rules);
-	skeleton_match_set(rule, MATCH_IIF_SET, SIDE_SRC, 0, SET_ISOLATED_PORTS);
 	rule_match(rule, MATCH_ETHER_MULTICAST);
+	skeleton_match_set(rule, MATCH_IIF_SET, SIDE_SRC, 0, SET_ISOLATED_PORTS);
 	skeleton_jump(rule, CHAIN_GROUPS);
 	if (config->bridge_tracked) {
-		skeleton_begin(&rules, config);
-		skeleton_dispatch(&rules, SIDE_SRC, false);
-		skeleton_dispatch(&rules, SIDE_DST, false);
 		rule = rule_append(&rules);
-		rule->verdict = VERDICT_MAP_IBR;
-		skeleton_name(rule->target, MAP_STRICT_BRIDGED);
-		skeleton_end(&rules, false);
+		rule->verdict = VERDICT_GOTO;
+		skeleton_name(rule->target, CHAIN_BRIDGED);
+		skeleton_judge(rs, config, &judged, &begin, NULL);
 	}
 	add_chain(rs, CHAIN_BRIDGE_FORWARD, "from port to port", &rules);
 }
@@ -359,6 +405,7 @@ void skeleton_build_bridge(struct ruleset *rs, const struct skeleton_config *con
 	} sets[] = {
 		{SET_AT4, SET_PORT_IPV4, "port . the address bound to it"},
 		{SET_AT6, SET_PORT_IPV6, "port . the addresses bound to it"},
+		{SET_LOCAL6, SET_PORT_IPV6, "port . its link-local address"},
 		{SET_PORT_MACS, SET_PORT_MAC, "port . the MAC bound to it"},
 		{SET_OWNED_MACS, SET_MAC, "MACs bound to a port"},
 		{SET_ISOLATED_PORTS, SET_IFNAME, "ports of isolated endpoints"},
@@ -380,6 +427,7 @@ void skeleton_build_bridge(struct ruleset *rs, const struct skeleton_config *con
 	build_bound(rs, config);
 	build_deliver(rs);
 	build_groups(rs);
-	build_prerouting(rs);
+	build_slow(rs);
+	build_prerouting(rs, config);
 	build_forward(rs, config);
 }

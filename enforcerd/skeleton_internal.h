@@ -27,9 +27,18 @@ void skeleton_jump(struct rule *rule, const char *chain);
 
 /* skeleton_bridge.c: the port guard, and the bridge table's own judging of flows. */
 void skeleton_build_bridge(struct ruleset *rs, const struct skeleton_config *config);
-/* skeleton.c: what both forward chains do first, and last. */
-void skeleton_begin(struct rule_list *rules, const struct skeleton_config *config);
-void skeleton_dispatch(struct rule_list *rules, enum flow_side side, bool original_only);
-void skeleton_end(struct rule_list *rules, bool original_only);
+/* skeleton.c: a base chain that judges flows, and its chains for IPv4 and IPv6. */
+struct skeleton_hook {
+	enum ruleset_tables tables;
+	const char *chain, *comment;
+	const char *families[2]; /* chains of their own: no packet meets the other's rules */
+	const char *strict;      /* chain that is empty while no network is strict */
+	bool original_only;      /* flows to this host: what answers it is not judged */
+};
+
+/* rules: what comes before; taken over. More may be added to the families' chains by extra, before the mark is looked at. */
+void skeleton_judge(struct ruleset *rs, const struct skeleton_config *config,
+	const struct skeleton_hook *hook, struct rule_list *rules,
+	void (*extra)(struct rule_list *rules, uint8_t family));
 
 #endif

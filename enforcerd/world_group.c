@@ -247,6 +247,16 @@ static void put_staged(struct world *world, struct w_group *group,
 	ruleset_chain(world->rs, jump->target, comment, &staged);
 }
 
+/* By it the end of a hook's chains knows that a policy was asked (mark.h). */
+static void say_pending(const struct world *world, struct rule_list *rules)
+{
+	struct rule *rule = rule_append(rules);
+
+	rule->mark = mark_pending(&world->config.skeleton.marks);
+	rule->mark_mask = world->config.skeleton.marks.mask;
+	rule->verdict = VERDICT_CONTINUE;
+}
+
 static void compile(struct world *world, struct w_group *group)
 {
 	cleanup_free const struct policy **policies =
@@ -260,6 +270,7 @@ static void compile(struct world *world, struct w_group *group)
 
 	group->needed = (struct needed_list){0};
 	group->staged = compile_is_staged(policies, group->policy_count);
+	say_pending(world, &rules);
 	if (group->staged)
 		put_staged(world, group, policies, comment, &rules);
 	compile_view(group, policies, VIEW_IN_FORCE, &own, &group->needed);

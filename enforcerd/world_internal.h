@@ -151,7 +151,7 @@ struct world {
 	bool groups_stale; /* some must be compiled again */
 	struct w_text *isolation, *labels, *modes, *problems;
 	bool audit; /* denials are only told */
-	size_t isolated_count, conflict_count;
+	size_t isolated_count, conflict_count, strict_count;
 	struct w_list stale; /* struct w_endpoint * */
 	struct world_bridge *bridges;
 	size_t bridge_count;

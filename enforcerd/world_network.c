@@ -174,6 +174,8 @@ static void drop_strict(struct world *world, struct w_network *network)
 	if (!network->strict)
 		return;
 	network->strict = false;
+	world->strict_count--;
+	skeleton_strict(world->rs, &world->config.skeleton, world->strict_count > 0);
 	strict_elements(world, network, false);
 	ruleset_chain_drop(world->rs, network->strict_in);
 	ruleset_chain_drop(world->rs, network->strict_out);
@@ -212,9 +214,11 @@ void world_network_settle(struct world *world, struct w_network *network)
 		drop_strict(world, network);
 		return;
 	}
+	world->strict_count += !network->strict;
+	network->strict = true;
 	build_strict(world, network);
 	strict_elements(world, network, true);
-	network->strict = true;
+	skeleton_strict(world->rs, &world->config.skeleton, true);
 }
 
 void world_network_put(struct world *world, struct network *record)

@@ -148,7 +148,7 @@ static void address_elements(
 		set_element(
 			world, present, v6 ? SET_HOME6 : SET_HOME4, b->bridge, &b->ips[i], NULL);
 	}
-	set_element(world, present, SET_AT6, b->port, &local, NULL);
+	set_element(world, present, SET_LOCAL6, b->port, &local, NULL);
 }
 
 static void mac_elements(struct world *world, bool present, const struct w_binding *b)

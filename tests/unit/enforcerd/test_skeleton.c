@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const struct skeleton_config plain = {
-	.anti_spoof = true, .marks = {.mask = 0xffff0000, .shift = 16, .last = 0xfffe}};
+	.anti_spoof = true, .marks = {.mask = 0xffff0000, .shift = 16, .last = 0xfffd}};
 
 static char *render(const struct skeleton_config *config, uint32_t generation)
 {
@@ -57,8 +57,8 @@ static const struct {
 	{false, false, HOST_RETURN, 0, "@th,64,128", false},
 	{false, false, HOST_RETURN, 0, "iifname . ip saddr != @at4", true},
 	/* bridged flows judged in the bridge table */
-	{false, true, HOST_RETURN, 0, "meta ibrname vmap @strict_bridged", false},
-	{true, true, HOST_RETURN, 0, "meta ibrname vmap @strict_bridged", true},
+	{false, true, HOST_RETURN, 0, "\tchain bridged {", false},
+	{true, true, HOST_RETURN, 0, "\tchain bridged {", true},
 };
 
 START_TEST(test_parts)

@@ -186,6 +186,9 @@ UNUSED_HELPER char *rules_of(struct world *world, const char *chain)
 	if (!at)
 		return xstrdup("");
 	at = strchr(at, '\n') + 1;
+	/* a policy chain begins with saying that it was asked */
+	if (!strncmp(at, "\t\tct mark set", strlen("\t\tct mark set")))
+		at = strchr(at, '\n') + 1;
 	return xstrndup(at, (size_t)(strstr(at, "\t}\n") - at));
 }
 
