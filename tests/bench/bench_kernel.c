@@ -115,6 +115,7 @@ static struct ruleset *world(unsigned endpoints, unsigned groups)
 	struct ruleset *rs = ruleset_new();
 
 	skeleton_build(rs, &(struct skeleton_config){.host_action = HOST_RETURN});
+	ruleset_counter(rs, "drop_ingress");
 	ruleset_set(rs, "port_x", SET_PORT, NULL);
 	ruleset_put(rs, "port_x", &port, NULL, NULL);
 	for (unsigned i = 0; i < groups; i++)

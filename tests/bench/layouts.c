@@ -163,11 +163,6 @@ static void load_ours(const struct bench_world *world, bool anti_spoof)
 	ours_free(ours);
 }
 
-bool layout_exists(enum layout layout)
-{
-	return layout != LAYOUT_OURS_GUARDED;
-}
-
 double layout_load(const struct bench_world *world, enum layout layout)
 {
 	cleanup_free char *text = NULL;

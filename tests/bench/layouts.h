@@ -22,8 +22,6 @@ enum layout {
 
 const char *layout_name(enum layout layout);
 
-/* Whether this build has it. */
-bool layout_exists(enum layout layout);
 /* Makes of the host that the process is in, world->host, what the layout says, over what Docker Engine 26 has with its iptables
  * back end for one network. Returns the seconds that loading the layout took. */
 double layout_load(const struct bench_world *world, enum layout layout);

@@ -34,6 +34,14 @@ void bench_mac(enum bench_role role, uint8_t mac[6])
 	memcpy(mac, bytes, sizeof(bytes));
 }
 
+void bench_own_mac(uint32_t address, uint8_t mac[6])
+{
+	const uint8_t bytes[] = {0x02, 0x42, (uint8_t)(address >> 24), (uint8_t)(address >> 16),
+		(uint8_t)(address >> 8), (uint8_t)address};
+
+	memcpy(mac, bytes, sizeof(bytes));
+}
+
 void changes_clear(struct changes *changes)
 {
 	for (size_t i = 0; i < changes->count; i++)
@@ -55,6 +63,11 @@ static void put(struct changes *changes, enum store_kind kind, char *id, char *r
 static char *endpoint_id(enum bench_role role, unsigned pair)
 {
 	return xasprintf("%02x%062x", (unsigned)role, pair);
+}
+
+enum bench_role record_role(const char *endpoint_id)
+{
+	return (enum bench_role)(endpoint_id[1] - '0');
 }
 
 static void put_network(struct changes *changes)
@@ -88,7 +101,10 @@ void record_endpoint(const struct bench_world *world, enum bench_role role, unsi
 	char *id = endpoint_id(role, pair);
 	uint8_t mac[6];
 
-	bench_mac(role, mac);
+	if (world->own_macs)
+		bench_own_mac(address, mac);
+	else
+		bench_mac(role, mac);
 	put(changes, KIND_ENDPOINT, id,
 		xasprintf("{\"v\":1,\"id\":\"%s\",\"node\":\"" BENCH_NODE "\",\"container\":"
 			  "{\"id\":\"%064x\",\"name\":\"%s-%u\",\"image\":\"registry.example/"

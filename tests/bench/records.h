@@ -32,14 +32,19 @@ struct bench_world {
 	unsigned host; /* which address blocks */
 	unsigned endpoints, policies;
 	bool bystanders; /* as many again, not isolated */
+	bool own_macs;   /* each endpoint at a port of its own, not each role */
 };
 
 unsigned bench_pairs(const struct bench_world *world);
 unsigned bench_groups(const struct bench_world *world);
+/* Of an endpoint record, by its id. */
+enum bench_role record_role(const char *endpoint_id);
 /* In host byte order. */
 uint32_t bench_address(const struct bench_world *world, enum bench_role role, unsigned pair);
 /* All addresses of one port have its MAC. */
 void bench_mac(enum bench_role role, uint8_t mac[6]);
+/* With own_macs, as Docker makes them of the address. */
+void bench_own_mac(uint32_t address, uint8_t mac[6]);
 
 struct changes {
 	struct store_change *items;
