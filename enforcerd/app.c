@@ -7,9 +7,11 @@
 #include "common/xalloc.h"
 #include "enforcerd/bridges.h"
 #include "enforcerd/dataplane.h"
+#include "enforcerd/first_look.h"
 #include "enforcerd/flow_log.h"
+#include "enforcerd/flow_lookup.h"
+#include "enforcerd/kept.h"
 #include "enforcerd/liveness.h"
-#include "enforcerd/log_prefix.h"
 #include "enforcerd/report.h"
 #include "enforcerd/whereabouts.h"
 #include "enforcerd/world.h"
@@ -44,6 +46,8 @@ struct app {
 	struct whereabouts *whereabouts;
 	struct liveness *liveness; /* of this node's syncd */
 	struct flow_log *flow_log;
+	struct kept *kept; /* on disk, for the next boot */
+	struct first_look *first_look;
 	struct redis *commands, *pubsub;
 	struct stream streams[STREAM_COUNT];
 	struct health *health;
@@ -96,6 +100,8 @@ static json_t *problems_json(struct app *app)
 {
 	json_t *list = world_problems(app->world);
 
+	if (kept_trouble(app->kept)[0])
+		json_array_append_new(list, json_sprintf("state: %s", kept_trouble(app->kept)));
 	whereabouts_problems(app->whereabouts, list);
 	for (size_t i = 0; i < STREAM_COUNT; i++)
 		if (app->streams[i].trouble[0])
@@ -237,17 +243,22 @@ static void on_committed(const struct kernel_commit *commit, void *arg)
  */
 static void commit_later(struct app *app)
 {
-	if (!app->streams[STREAM_NODE].taken || !app->streams[STREAM_POLICIES].taken)
-		return;
 	if (dataplane_started(app->dataplane))
 		dataplane_commit_later(app->dataplane);
-	else
+	else if (app->streams[STREAM_NODE].taken && app->streams[STREAM_POLICIES].taken)
 		dataplane_start(app->dataplane);
 }
 
 static void on_bridges_changed(void *arg)
 {
 	commit_later(arg);
+}
+
+static void on_visible(void *arg)
+{
+	struct app *app = arg;
+
+	first_look_begin(app->first_look);
 }
 
 static void on_links_changed(void *arg)
@@ -291,6 +302,7 @@ static void take(struct stream *stream, const struct store_change *changes, size
 	stream->trouble[0] = '\0';
 	stream->taken = true;
 	stream->in_world = head ? *head : (struct store_head){0};
+	kept_take(app->kept, stream->name, changes, count, whole, head);
 	bridges_update(app->bridges);
 	whereabouts_update(app->whereabouts);
 	flow_log_mode(app->flow_log, world_audit(app->world) ? MODE_AUDIT : MODE_ENFORCE);
@@ -460,9 +472,19 @@ static void open_world(struct app *app)
 	app->world = world_new(&world);
 }
 
+/* Whose a port is was decided when its container started; an enforcerd that starts later may not be able to tell any more. */
+static void adopt_element(const char *set, enum set_type type, const struct elem_key *key,
+	const char *comment, void *arg)
+{
+	(void)set;
+	(void)type;
+	whereabouts_adopt(arg, key, comment);
+}
+
 static int open_kernel(struct app *app, struct err *err)
 {
 	static const struct dataplane_ops ops = {on_committed, on_commit_failed};
+	static const struct bridges_ops bridges_ops = {on_bridges_changed, on_visible};
 	static const struct whereabouts_ops whereabouts_ops = {
 		on_bridges_changed, on_links_changed};
 	const struct options *o = app->options;
@@ -483,47 +505,17 @@ static int open_kernel(struct app *app, struct err *err)
 		return -1;
 	open_world(app);
 	app->bridges = bridges_new(
-		app->base, app->world, app->skeleton.bridge_tracked, on_bridges_changed, app, err);
+		app->base, app->world, app->skeleton.bridge_tracked, &bridges_ops, app, err);
 	if (!app->bridges || whereabouts_start(app->whereabouts, app->world, err) < 0)
 		return -1;
-	return dataplane_attach(app->dataplane, world_ruleset(app->world), &app->skeleton, err);
-}
-
-/* By address; a packet that lies about it is looked up by its port or MAC, which no endpoint's record needs to tell. */
-static bool find_party(const struct denied_party *party, struct denied_endpoint *found, void *arg)
-{
-	struct app *app = arg;
-	struct world_owner owner;
-
-	if (!(party->ip.family && world_owner(app->world, &party->ip, &owner)) &&
-		!(party->port[0] && world_owner_of_port(app->world, party->port, &owner)))
-		return false;
-	*found = (struct denied_endpoint){
-		owner.record->container_name, owner.record->network_name, owner.labels};
-	return true;
-}
-
-struct wanted_policy {
-	const char *text, *name;
-};
-
-static bool is_policy(const char *name, void *arg)
-{
-	struct wanted_policy *wanted = arg;
-	char text[POLICY_NAME_MAX + 1];
-
-	if (strcmp(log_policy_text(name, text), wanted->text) != 0)
-		return false;
-	wanted->name = name;
-	return true;
-}
-
-static const char *find_policy_name(const char *text, void *arg)
-{
-	struct app *app = arg;
-	struct wanted_policy wanted = {.text = text};
-
-	return world_find_policy(app->world, is_policy, &wanted) ? wanted.name : NULL;
+	if (dataplane_attach(app->dataplane, world_ruleset(app->world), &app->skeleton,
+		    adopt_element, app->whereabouts, err) < 0)
+		return -1;
+	app->first_look =
+		first_look_new(app->base, world_ruleset(app->world), &app->skeleton.marks, err);
+	if (app->first_look && app->skeleton.bridge_tracked && dataplane_fresh(app->dataplane))
+		bridges_all_visible(app->bridges);
+	return app->first_look ? 0 : -1;
 }
 
 static void open_flow_log(struct app *app)
@@ -532,10 +524,39 @@ static void open_flow_log(struct app *app)
 		.node = app->options->daemon.node,
 		.group = (uint16_t)app->options->nflog_group,
 		.mode = app->options->mode,
-		.lookup = {.endpoint = find_party, .policy = find_policy_name, .arg = app},
+		.lookup = flow_lookup(app->world),
 	};
 
 	app->flow_log = flow_log_new(app->base, &options, app->commands);
+}
+
+/*
+ * After a reboot, what was kept closes strict networks and knows the policies before Redis or Docker can be asked. A restart
+ * within a boot leaves to the kernel what it has until the streams are read, but holds on to the head: a store that lost
+ * its policies is not a store without policies.
+ */
+static void use_kept(struct app *app)
+{
+	const struct state_content *content = kept_content(app->kept);
+	struct stream *policies = &app->streams[STREAM_POLICIES];
+	struct err err = {0};
+
+	if (!content)
+		return;
+	if (world_apply(app->world, policies->name, content->policies, content->policy_count, true,
+		    &err) < 0 ||
+		world_apply(app->world, app->streams[STREAM_NODE].name, content->networks,
+			content->network_count, true, &err) < 0) {
+		log_error("state", "%s: what was kept is not used", err.text);
+		return;
+	}
+	policies->taken = content->has_head;
+	policies->in_world = content->head;
+	log_info("state", "%zu records of the policies stream and %zu networks were kept%s",
+		content->policy_count, content->network_count,
+		kept_of_earlier_boot(app->kept) ? ", of an earlier boot: in force now" : "");
+	if (kept_of_earlier_boot(app->kept))
+		dataplane_start(app->dataplane);
 }
 
 static int open_redis(struct app *app, struct err *err)
@@ -556,12 +577,13 @@ static int open_redis(struct app *app, struct err *err)
 	app->streams[STREAM_NODE].name =
 		xasprintf(STORE_NODE_STREAM "%s", app->options->daemon.node);
 	app->streams[STREAM_POLICIES].name = xstrdup(STORE_POLICIES_STREAM);
+	use_kept(app);
 	for (size_t i = 0; i < STREAM_COUNT; i++) {
 		struct stream *stream = &app->streams[i];
 
 		stream->app = app;
 		stream->reader = store_reader_new(app->base, stream->name, app->commands,
-			app->pubsub, NULL, &reader_ops, stream);
+			app->pubsub, stream->taken ? &stream->in_world : NULL, &reader_ops, stream);
 	}
 	return 0;
 }
@@ -609,6 +631,7 @@ struct app *app_new(const struct options *options, struct err *err)
 	app->report.node = options->daemon.node;
 	app->report.instance = app->instance;
 	open_timers(app);
+	app->kept = kept_new(app->base, options->state_dir, options->daemon.node);
 	if (open_kernel(app, err) < 0 || open_redis(app, err) < 0 || open_health(app, err) < 0)
 		return NULL;
 	return steal_ptr(app);
@@ -639,9 +662,11 @@ void app_free(struct app *app)
 		store_reader_free(app->streams[i].reader);
 		free(app->streams[i].name);
 	}
+	kept_free(app->kept);
 	liveness_free(app->liveness);
 	flow_log_free(app->flow_log);
 	bridges_free(app->bridges);
+	first_look_free(app->first_look);
 	dataplane_free(app->dataplane);
 	world_free(app->world);
 	whereabouts_free(app->whereabouts);

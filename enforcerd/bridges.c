@@ -23,7 +23,7 @@ struct bridges {
 	struct world *world;
 	bool tracked; /* the bridge table judges bridged flows: nothing is to be made visible */
 	struct bridge_watch *watch;
-	void (*changed)(void *arg);
+	struct bridges_ops ops;
 	void *arg;
 	struct window *windows; /* bridges in the midstream set */
 	struct blind *blind;
@@ -48,12 +48,16 @@ static void window_end(evutil_socket_t fd, short what, void *arg)
 		at = &(*at)->next;
 	*at = window->next;
 	log_info("bridge", "%s: flows that begin without SYN are dropped from now on",
-		window->key.ifname);
-	ruleset_del(world_ruleset(bridges->world), SET_MIDSTREAM, &window->key);
+		window->key.ifname[0] ? window->key.ifname : "all bridges");
+	if (window->key.ifname[0])
+		ruleset_del(world_ruleset(bridges->world), SET_MIDSTREAM, &window->key);
+	else
+		skeleton_midstream(world_ruleset(bridges->world), false);
 	window_free(window);
-	bridges->changed(bridges->arg);
+	bridges->ops.changed(bridges->arg);
 }
 
+/* ifname "": every bridge. */
 static void window_open(struct bridges *bridges, const char *ifname)
 {
 	const struct timeval limit = {.tv_sec = MIDSTREAM_SECONDS};
@@ -71,7 +75,16 @@ static void window_open(struct bridges *bridges, const char *ifname)
 		bridges->windows = window;
 	}
 	evtimer_add(window->timer, &limit);
-	ruleset_put(world_ruleset(bridges->world), SET_MIDSTREAM, &window->key, NULL, NULL);
+	if (ifname[0])
+		ruleset_put(world_ruleset(bridges->world), SET_MIDSTREAM, &window->key, NULL, NULL);
+	else
+		skeleton_midstream(world_ruleset(bridges->world), true);
+	bridges->ops.visible(bridges->arg);
+}
+
+void bridges_all_visible(struct bridges *bridges)
+{
+	window_open(bridges, "");
 }
 
 static bool was_blind(const struct blind *blind, size_t count, const char *ifname)
@@ -129,18 +142,18 @@ static void on_links(void *arg)
 	struct bridges *bridges = arg;
 
 	bridges_update(bridges);
-	bridges->changed(bridges->arg);
+	bridges->ops.changed(bridges->arg);
 }
 
 struct bridges *bridges_new(struct event_base *base, struct world *world, bool tracked,
-	void (*changed)(void *arg), void *arg, struct err *err)
+	const struct bridges_ops *ops, void *arg, struct err *err)
 {
 	struct bridges *bridges = xcalloc(1, sizeof(*bridges));
 
 	bridges->base = base;
 	bridges->world = world;
 	bridges->tracked = tracked;
-	bridges->changed = changed;
+	bridges->ops = *ops;
 	bridges->arg = arg;
 	bridges->watch = bridge_watch_new(base, on_links, bridges, err);
 	if (!bridges->watch) {

@@ -13,10 +13,19 @@ struct bridges;
 
 enum { MIDSTREAM_SECONDS = 60 };
 
-/* tracked: the kernel judges bridged flows in the bridge table, so that nothing needs to be made visible. changed is called when the ruleset or the set of blind bridges changed by itself (a link came, a window ended). */
+struct bridges_ops {
+	/* The ruleset or the set of blind bridges changed by itself (a link came, a window ended). */
+	void (*changed)(void *arg);
+	/* A bridge has just become visible to conntrack. */
+	void (*visible)(void *arg);
+};
+
+/* tracked: the kernel judges bridged flows in the bridge table, so that nothing needs to be made visible. */
 struct bridges *bridges_new(struct event_base *base, struct world *world, bool tracked,
-	void (*changed)(void *arg), void *arg, struct err *err) must_check;
+	const struct bridges_ops *ops, void *arg, struct err *err) must_check;
 void bridges_free(struct bridges *bridges);
+/* The first load where the bridge table judges flows: every bridge became visible at once. */
+void bridges_all_visible(struct bridges *bridges);
 /* Looks at every managed bridge of the world; call after world_apply(). May change the ruleset. */
 void bridges_update(struct bridges *bridges);
 /* Appends a sentence for each managed bridge whose traffic cannot be policed. */

@@ -15,7 +15,7 @@ struct dataplane {
 	struct event *commit_event;  /* deferred to the end of the loop turn */
 	struct event *retry_timer;
 	struct backoff retry;
-	bool started;
+	bool started, fresh;
 };
 
 static void retry_later(struct dataplane *dp)
@@ -102,14 +102,22 @@ static void on_swept(void *arg)
 }
 
 int dataplane_attach(struct dataplane *dp, struct ruleset *ruleset,
-	const struct skeleton_config *config, struct err *err)
+	const struct skeleton_config *config, dataplane_element_fn *element, void *arg,
+	struct err *err)
 {
+	static const char *const sets[] = {SET_AT4, SET_AT6, NULL};
 	const struct revocation_options options = {
 		.skeleton = *config, .ready = on_swept, .arg = dp};
+	const struct kernel_adopter adopter = {sets, element};
+	uint32_t generation = 0;
 
 	dp->ruleset = ruleset;
 	dp->revocation = revocation_new(dp->base, ruleset, &options, err);
-	return dp->revocation ? 0 : -1;
+	if (!dp->revocation || kernel_adopt(dp->kernel, &adopter, arg, &generation, err) < 0)
+		return -1;
+	dp->fresh = !generation;
+	revocation_adopt(dp->revocation, generation <= config->marks.last ? generation : 0);
+	return 0;
 }
 
 void dataplane_revocations(const struct dataplane *dp, struct revocation_stats *stats)
@@ -120,6 +128,11 @@ void dataplane_revocations(const struct dataplane *dp, struct revocation_stats *
 uint32_t dataplane_generation(const struct dataplane *dp)
 {
 	return revocation_generation(dp->revocation);
+}
+
+bool dataplane_fresh(const struct dataplane *dp)
+{
+	return dp->fresh;
 }
 
 void dataplane_start(struct dataplane *dp)

@@ -26,9 +26,19 @@ struct dataplane *dataplane_new(struct event_base *base, const struct kernel_opt
 void dataplane_free(struct dataplane *dataplane); /* rules stay */
 struct kernel *dataplane_kernel(struct dataplane *dataplane);
 
-/* The ruleset that is to be in force, borrowed. Before anything else is asked for. */
+/* Told of the elements that the kernel has in SET_AT4 and SET_AT6. */
+typedef void dataplane_element_fn(const char *set, enum set_type type, const struct elem_key *key,
+	const char *comment, void *arg);
+
+/*
+ * The ruleset that is to be in force, borrowed. Before anything else is asked for. What a predecessor left in the kernel is read: its
+ * generation goes on, and where it had ports bound is told.
+ */
 int dataplane_attach(struct dataplane *dataplane, struct ruleset *ruleset,
-	const struct skeleton_config *config, struct err *err) must_check;
+	const struct skeleton_config *config, dataplane_element_fn *element, void *arg,
+	struct err *err) must_check;
+/* The kernel had no generation: the first load, or as good as one. */
+bool dataplane_fresh(const struct dataplane *dataplane);
 /* From now on it is committed. Until then what a predecessor left is in force. */
 void dataplane_start(struct dataplane *dataplane);
 bool dataplane_started(const struct dataplane *dataplane);

@@ -118,10 +118,12 @@ static void build_no_flow(struct ruleset *rs)
  * TCP that is new to conntrack without SYN is a flow picked up midway, perhaps in reverse: judged by its first packet it could
  * pass as an answer. Dropped, except on bridges whose live flows conntrack could not have seen before.
  */
-static void build_midstream(struct ruleset *rs)
+void skeleton_midstream(struct ruleset *rs, bool everywhere)
 {
 	struct rule_list rules = {0};
 
+	if (everywhere)
+		rule_append(&rules)->verdict = VERDICT_RETURN;
 	for (int i = 0; i < 2; i++) {
 		struct rule *rule = rule_append(&rules);
 
@@ -463,7 +465,7 @@ void skeleton_build(struct ruleset *rs, const struct skeleton_config *config)
 	skeleton_audit(rs, false);
 	skeleton_generation(rs, config, 0);
 	build_no_flow(rs);
-	build_midstream(rs);
+	skeleton_midstream(rs, false);
 	build_unusual(rs);
 	skeleton_strict(rs, config, false);
 	ruleset_chain_in(

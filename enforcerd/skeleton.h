@@ -75,6 +75,9 @@ void skeleton_build(struct ruleset *rs, const struct skeleton_config *config);
  * judged, none marked. Never counts as a revocation by itself. */
 void skeleton_generation(
 	struct ruleset *rs, const struct skeleton_config *config, uint32_t generation);
+/* Whether new TCP without SYN is left to the policies everywhere, for a while after the first load: conntrack could not have seen its
+ * beginning on any bridge. Else on the bridges of SET_MIDSTREAM alone. */
+void skeleton_midstream(struct ruleset *rs, bool everywhere);
 /* Whether there is any strict network: without one no packet pays for the question. */
 void skeleton_strict(struct ruleset *rs, const struct skeleton_config *config, bool any);
 /* enforce or audit: what CHAIN_DENIED does. */

@@ -31,7 +31,7 @@ class Stack:
         self.syncd = self._daemon(
             "bulkhead-syncd", ["--docker-host", f"unix://{engine.socket}", "--listen", "127.0.0.1:9641", *syncd_args]
         )
-        self.enforcerd = self._daemon("bulkhead-enforcerd", ["--listen", "127.0.0.1:9642", *enforcerd_args])
+        self.enforcerd = self._daemon("bulkhead-enforcerd", ["--listen", "127.0.0.1:9642", "--state-dir", self.directory / "state", *enforcerd_args])
 
     def _redis(self) -> Process:
         config = self.directory / "redis.conf"
