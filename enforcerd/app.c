@@ -283,6 +283,18 @@ static enum binding_trust trust_of(const struct app *app, bool whole)
 	return liveness_alive(app->liveness) ? TRUST_LISTED : TRUST_NONE;
 }
 
+/*
+ * The whole node stream was read. If its keeper is alive, what it says is so now, also of records that were there before. If
+ * it was not when it was asked last, it may have begun just now: then all is read once more.
+ */
+static void confirm(struct app *app)
+{
+	if (liveness_alive(app->liveness))
+		whereabouts_confirm(app->whereabouts);
+	else
+		liveness_confirm(app->liveness);
+}
+
 static void take(struct stream *stream, const struct store_change *changes, size_t count,
 	bool whole, const struct store_head *head)
 {
@@ -290,6 +302,9 @@ static void take(struct stream *stream, const struct store_change *changes, size
 	struct err err = {0};
 
 	whereabouts_trust(app->whereabouts, trust_of(app, whole));
+	/* a syncd that has just begun to publish is alive since the last question; if so, on_liveness() reads again */
+	if (whole)
+		liveness_ask(app->liveness);
 	if (world_apply(app->world, stream->name, changes, count, whole, &err) < 0) {
 		stream->refused = true;
 		snprintf(stream->trouble, sizeof(stream->trouble), "%s", err.text);
@@ -303,6 +318,8 @@ static void take(struct stream *stream, const struct store_change *changes, size
 	stream->taken = true;
 	stream->in_world = head ? *head : (struct store_head){0};
 	kept_take(app->kept, stream->name, changes, count, whole, head);
+	if (whole && stream == &app->streams[STREAM_NODE])
+		confirm(app);
 	bridges_update(app->bridges);
 	whereabouts_update(app->whereabouts);
 	flow_log_mode(app->flow_log, world_audit(app->world) ? MODE_AUDIT : MODE_ENFORCE);

@@ -61,6 +61,7 @@ void kernel_close(struct kernel *kernel)
 	drop_inventories(kernel);
 	netlink_close(kernel->netlink);
 	kernel_watch_free(kernel->watch);
+	free(kernel->suspect);
 	free(kernel->culprit);
 	free(kernel->table);
 	free(kernel);
@@ -105,12 +106,10 @@ static bool touched(struct kernel *kernel)
 	if (!kernel_watch_touched(kernel->watch, &who))
 		return false;
 	/* before the first commit, and while it is unknown, everything is read from the kernel anyway */
-	if (!kernel->known)
-		return true;
-	log_warn("kernel", "table %s was changed by %s: putting it right", kernel->table, who);
-	kernel->repairs++;
-	free(kernel->culprit);
-	kernel->culprit = xstrdup(who);
+	if (kernel->known) {
+		free(kernel->suspect);
+		kernel->suspect = xstrdup(who);
+	}
 	return true;
 }
 
@@ -301,6 +300,25 @@ static double now_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* After a commit that began with somebody's change: whether there was anything to put right. */
+static void tell_repair(struct kernel *kernel, unsigned messages)
+{
+	if (!kernel->suspect)
+		return;
+	if (!messages) {
+		log_info("kernel", "table %s may have been changed by %s: it is as it should be",
+			kernel->table, kernel->suspect);
+		free(kernel->suspect);
+		kernel->suspect = NULL;
+		return;
+	}
+	log_warn("kernel", "table %s was changed by %s: put right with %u messages", kernel->table,
+		kernel->suspect, messages);
+	kernel->repairs++;
+	free(kernel->culprit);
+	kernel->culprit = steal_ptr(kernel->suspect);
+}
+
 static void finish_commit(
 	struct kernel *kernel, struct ruleset *rs, double begin, struct kernel_commit *commit)
 {
@@ -310,6 +328,7 @@ static void finish_commit(
 	kernel->known = true;
 	kernel->distrusted = false;
 	drop_inventories(kernel);
+	tell_repair(kernel, commit->messages);
 	ruleset_committed(rs);
 	/* the commit stands whether or not its number can be read */
 	if (dump_generation(kernel->netlink, &commit->generation, &err) < 0)

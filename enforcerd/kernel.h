@@ -69,7 +69,7 @@ struct kernel_adopter {
 int kernel_adopt(struct kernel *kernel, const struct kernel_adopter *ops, void *arg,
 	uint32_t *generation, struct err *err) must_check;
 
-/* How often something else than us had changed our tables, and who did last ("nft (pid 123)", borrowed, or NULL). who may be
+/* How often what somebody else had changed was put right, and who it was last ("nft (pid 123)", borrowed, or NULL). who may be
  * NULL. */
 unsigned long long kernel_repairs(const struct kernel *kernel, const char **who);
 /* What the kernel holds is no longer known. */

@@ -30,6 +30,7 @@ struct kernel {
 	bool bridge_tracked;
 	unsigned long long repairs;
 	char *culprit; /* of the last of them, or NULL */
+	char *suspect; /* has changed, or may have, what is not compared yet; or NULL */
 };
 
 /* Whether the kernel tracks bridged flows: asked once, when the writer is opened. */
