@@ -47,8 +47,7 @@ struct b_endpoint {
 	struct ip ipv4, ipv6;
 	struct moment born;
 	enum binding_trust trust;
-	bool dead;      /* it was bound, and its link is gone */
-	bool unsettled; /* just confirmed */
+	bool dead; /* it was bound, and its link is gone */
 	enum placement placement;
 	struct b_port *port; /* bound to */
 	struct b_slot *slot;
