@@ -272,6 +272,18 @@ static enum binding_trust trust_of(const struct app *app, bool whole)
 	return liveness_alive(app->liveness) ? TRUST_LISTED : TRUST_NONE;
 }
 
+/*
+ * The whole node stream was read. If its keeper is alive, what it says is so now, also of records that were there before. If
+ * it was not when it was asked last, it may have begun just now: then all is read once more.
+ */
+static void confirm(struct app *app)
+{
+	if (liveness_alive(app->liveness))
+		whereabouts_confirm(app->whereabouts);
+	else
+		liveness_confirm(app->liveness);
+}
+
 static void take(struct stream *stream, const struct store_change *changes, size_t count,
 	bool whole, const struct store_head *head)
 {
@@ -291,6 +303,8 @@ static void take(struct stream *stream, const struct store_change *changes, size
 	stream->trouble[0] = '\0';
 	stream->taken = true;
 	stream->in_world = head ? *head : (struct store_head){0};
+	if (whole && stream == &app->streams[STREAM_NODE])
+		confirm(app);
 	bridges_update(app->bridges);
 	whereabouts_update(app->whereabouts);
 	flow_log_mode(app->flow_log, world_audit(app->world) ? MODE_AUDIT : MODE_ENFORCE);

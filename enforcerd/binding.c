@@ -417,6 +417,26 @@ void binding_endpoint(
 	settle_at(binding, &before);
 }
 
+void binding_confirm(struct binding *binding, const struct moment *now)
+{
+	struct b_endpoint *endpoint, *next;
+
+	HASH_ITER (hh, binding->endpoints, endpoint, next)
+		if (endpoint->trust == TRUST_NONE) {
+			endpoint->trust = TRUST_LISTED;
+			endpoint->born = *now;
+			endpoint->unsettled = true;
+		}
+	/* all are trusted before one is settled: none is the only one that fits because it came first */
+	HASH_ITER (hh, binding->endpoints, endpoint, next)
+		if (endpoint->unsettled) {
+			endpoint->unsettled = false;
+			settle(binding, endpoint);
+			if (endpoint->slot)
+				settle_slot(binding, endpoint->slot);
+		}
+}
+
 static void endpoint_free(struct binding *binding, struct b_endpoint *endpoint)
 {
 	HASH_DEL(binding->endpoints, endpoint);

@@ -66,6 +66,8 @@ void binding_port_gone(struct binding *binding, unsigned ifindex);
  */
 void binding_endpoint(
 	struct binding *binding, const struct binding_endpoint *from, enum binding_trust trust);
+/* A living syncd stands for all records, as of now: those of TRUST_NONE become TRUST_LISTED, born now. */
+void binding_confirm(struct binding *binding, const struct moment *now);
 /* The record is gone. No placement is called for. */
 void binding_endpoint_gone(struct binding *binding, const char *id);
 

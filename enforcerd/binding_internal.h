@@ -47,7 +47,8 @@ struct b_endpoint {
 	struct ip ipv4, ipv6;
 	struct moment born;
 	enum binding_trust trust;
-	bool dead; /* it was bound, and its link is gone */
+	bool dead;      /* it was bound, and its link is gone */
+	bool unsettled; /* just confirmed */
 	enum placement placement;
 	struct b_port *port; /* bound to */
 	struct b_slot *slot;

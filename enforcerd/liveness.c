@@ -20,6 +20,7 @@ struct liveness {
 	char boot[BOOT_ID_SIZE];
 	long long heartbeat; /* unix seconds, 0: none of this boot */
 	bool asking, was_alive;
+	bool confirm; /* somebody waits for it to be alive */
 };
 
 static void read_boot_id(char text[BOOT_ID_SIZE])
@@ -52,9 +53,10 @@ static void on_node(redis_reply *reply, void *arg)
 		take(l, reply->str, reply->len);
 	else
 		l->heartbeat = 0;
-	if (liveness_alive(l) == l->was_alive)
+	if (liveness_alive(l) == l->was_alive && !(l->was_alive && l->confirm))
 		return;
-	l->was_alive = !l->was_alive;
+	l->was_alive = liveness_alive(l);
+	l->confirm &= !l->was_alive;
 	l->changed(l->arg);
 }
 
@@ -84,6 +86,12 @@ void liveness_ask(struct liveness *l)
 	if (l->asking || !redis_is_ready(l->redis))
 		return;
 	l->asking = redis_call(l->redis, on_node, l, "HGET", STORE_NODES, l->node, NULL) == 0;
+}
+
+void liveness_confirm(struct liveness *l)
+{
+	l->confirm = true;
+	liveness_ask(l);
 }
 
 bool liveness_alive(const struct liveness *l)

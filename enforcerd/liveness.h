@@ -18,6 +18,8 @@ struct liveness *liveness_new(
 void liveness_free(struct liveness *liveness);
 /* Asks the store; call when it is READY, before readers ask, and from time to time. An outstanding question is not repeated. */
 void liveness_ask(struct liveness *liveness);
+/* The same; where it turns out to be alive, changed is called whatever was thought of it before. */
+void liveness_confirm(struct liveness *liveness);
 /* As of the last answer, and not longer ago than LIVENESS_SECONDS. */
 bool liveness_alive(const struct liveness *liveness);
 

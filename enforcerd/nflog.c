@@ -3,6 +3,7 @@
 
 #include "common/xalloc.h"
 #include "enforcerd/netlink.h"
+#include "enforcerd/netlink_holder.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
@@ -295,7 +296,7 @@ static bool ask_for_conntrack(struct nflog *nflog)
 	return netlink_ask(nflog->netlink, message, NULL, NULL, NULL, NULL) == 0;
 }
 
-/* The port id of the group's listener, which mostly is its process; 0 where there is none. */
+/* The port id of the group's listener; 0 where there is none. */
 static unsigned holder_of(uint16_t group)
 {
 	cleanup_file FILE *file = fopen(HOLDERS, "re");
@@ -314,15 +315,11 @@ static unsigned holder_of(uint16_t group)
 static void explain(uint16_t group, struct err *err)
 {
 	unsigned portid = holder_of(group);
-	cleanup_free char *path = xasprintf("/proc/%u/comm", portid);
-	cleanup_file FILE *file = portid ? fopen(path, "re") : NULL;
-	char name[64] = "";
+	char holder[HOLDER_SIZE];
 
 	if (portid && (err->code == EPERM || err->code == EBUSY)) {
-		if (file && fgets(name, sizeof(name), file))
-			name[strcspn(name, "\n")] = '\0';
-		err_set(err, 0, "nflog group %u: another program listens there (%s%sport id %u)",
-			group, name, *name ? ", " : "", portid);
+		err_set(err, 0, "nflog group %u: another program listens there (%s)", group,
+			netlink_holder(portid, holder));
 		err->code = EBUSY;
 	}
 }

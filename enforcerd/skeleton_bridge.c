@@ -317,8 +317,9 @@ static void build_deliver(struct ruleset *rs)
 		uint16_t first, last;
 	} heard[] = {{MLD_LISTENER_QUERY, ND_NEIGHBOR_ADVERT}, {MLD2_REPORT, MLD2_REPORT}};
 	static const struct {
+		uint32_t type;
 		uint16_t server, client;
-	} dhcp[] = {{DHCP_SERVER, DHCP_CLIENT}, {DHCP6_SERVER, DHCP6_CLIENT}};
+	} dhcp[] = {{ETH_P_IP, DHCP_SERVER, DHCP_CLIENT}, {ETH_P_IPV6, DHCP6_SERVER, DHCP6_CLIENT}};
 	struct rule_list rules = {0};
 	struct rule *rule;
 
@@ -332,6 +333,7 @@ static void build_deliver(struct ruleset *rs)
 	}
 	for (size_t i = 0; i < sizeof(dhcp) / sizeof(*dhcp); i++) {
 		rule = rule_append(&rules);
+		skeleton_match_value(rule, MATCH_ETHER_TYPE, dhcp[i].type);
 		skeleton_match_value(rule, MATCH_L4PROTO, IPPROTO_UDP);
 		match_port(rule, SIDE_SRC, dhcp[i].server);
 		match_port(rule, SIDE_DST, dhcp[i].client);

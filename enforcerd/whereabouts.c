@@ -196,6 +196,16 @@ void whereabouts_trust(struct whereabouts *w, enum binding_trust trust)
 	w->trust = trust;
 }
 
+void whereabouts_confirm(struct whereabouts *w)
+{
+	struct moment now;
+
+	ports_drain(w->ports);
+	now = ports_moment(w->ports);
+	binding_confirm(w->binding, &now);
+	settle(w);
+}
+
 /* The comment begins with the EndpointID: world_port.c. */
 void whereabouts_adopt(struct whereabouts *w, const struct elem_key *key, const char *comment)
 {

@@ -53,20 +53,6 @@ POLICY = """
 """
 
 
-# Items that still arrive: there is no guard of the bridge's ports yet, no binding, and no rule for docker-proxy. They
-# are sent, counted and printed like all others, and not judged.
-NOT_YET = (
-    "udp4-broadcast udp4-subnet-broadcast udp4-multicast dhcp4-server udp6-link-local tcp6-link-local "
-    "icmp6-link-local udp6-all-nodes icmp6-all-nodes dhcp6-server vlan vlan-priority-tag vlan-6 vlan-in-vlan "
-    "vlan-dhcp4-server vlan-arp vlan-ra udp4-broadcast-to-one pppoe ethertype-88b5 ethernet-802.3 spoofed-ip4 "
-    "spoofed-ip4-syn spoofed-ip6 spoofed-ip6-syn spoofed-gateway4 spoofed-gateway6 spoofed-mac-ip4 "
-    "spoofed-mac-ip4-syn spoofed-mac-ip6 spoofed-arp-reply spoofed-arp-gratuitous spoofed-arp-mac "
-    "spoofed-arp-gateway spoofed-na spoofed-na-own-source spoofed-na-options spoofed-na-gateway "
-    "spoofed-na-gw-own-source spoofed-ns ra ra-to-one ra-of-gateway ra-options ra-fragments ra-fragments-to-one "
-    "nd-redirect published4 published6"
-).split()
-
-
 def policy(n: int) -> str:
     """Always the same for what the hunt sends; never the same text twice in a row."""
     ports = [SERVED] + list(range(9000, 9000 + n % 4))
@@ -225,7 +211,7 @@ class Hunt(Case):
                 if sender.is_owner:
                     self.assertEqual(set(arrived), set(sender.items()), "what is allowed did not arrive")
                 else:
-                    self.assertEqual({i: n for i, n in arrived.items() if i not in NOT_YET}, {})
+                    self.assertEqual(arrived, {})
 
     def judge_allowed(self, losses, passed, machine):
         """On a machine without time a connection can be given up although each packet of it has arrived. Whether all
@@ -234,7 +220,7 @@ class Hunt(Case):
         self.assertLessEqual(lost, machine, "packets of allowed flows did not arrive")
         for line in losses:
             with self.subTest(allowed=line.text):
-                self.assertLess(line.lost, line.of / 2, "what is allowed did not work")
+                self.assertLess(line.lost, line.of, "what is allowed did not work")
 
 
 def dropped_by_machine() -> int:

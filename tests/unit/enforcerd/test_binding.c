@@ -428,6 +428,29 @@ START_TEST(test_untrusted_record)
 }
 END_TEST
 
+/* All at once: none gets a port because it was asked for first. */
+START_TEST(test_confirmed)
+{
+	const struct moment now = {8, 2000};
+
+	settled(7, 1, "10.0.0.1");
+	settled(8, 2, "10.0.0.2");
+	settled(9, 3, "10.0.0.3");
+	endpoint_at("d", "br0", 3, "10.0.0.3", "", 2, TRUST_NONE);
+	endpoint_at("e", "br0", 1, "10.0.0.1", "", 3, TRUST_NONE);
+	endpoint_at("f", "br0", 1, "10.0.0.1", "", 3, TRUST_NONE);
+	endpoint_at("g", "br0", 2, "10.0.0.2", "", 9, TRUST_NONE);
+	expect("");
+	binding_confirm(binding, &now);
+	expect("g bound v8");
+	binding_endpoint_gone(binding, "e");
+	expect("f bound v7");
+	expect_reason("newer than its record");
+	binding_confirm(binding, &(struct moment){9, 3000});
+	expect("");
+}
+END_TEST
+
 START_TEST(test_trust_counts_from_when_it_came)
 {
 	settled(7, 1, "10.0.0.1");
@@ -532,6 +555,7 @@ static void add_rules(TCase *tests)
 	tcase_add_test(tests, test_impostor_was_there_first);
 	tcase_add_test(tests, test_early_port_was_its_own);
 	tcase_add_test(tests, test_untrusted_record);
+	tcase_add_test(tests, test_confirmed);
 	tcase_add_test(tests, test_trust_counts_from_when_it_came);
 	tcase_add_test(tests, test_adopted);
 	tcase_add_test(tests, test_adopted_needs_its_mac_and_bridge);

@@ -240,6 +240,18 @@ static void adopt(int e, int p)
 		m->unrecorded_gone = true;
 }
 
+static void confirm(void)
+{
+	const struct moment moment = {newest, now};
+
+	for (int e = 0; e < ENDPOINTS; e++)
+		if (endpoints[e].exists && endpoints[e].trust == TRUST_NONE) {
+			endpoints[e].trust = TRUST_LISTED;
+			endpoints[e].record.born = moment;
+		}
+	binding_confirm(binding, &moment);
+}
+
 static void on_placed(const char *id, enum placement placement, const struct port *port, void *arg)
 {
 	struct m_endpoint *m = &endpoints[id[1] - '0'];
@@ -324,8 +336,10 @@ static void happen(void)
 		port_gone(p);
 	else if (what < 85)
 		record_event(e);
-	else if (what < 97)
+	else if (what < 95)
 		record_gone(e);
+	else if (what < 96)
+		confirm();
 	else
 		adopt(e, p);
 }
