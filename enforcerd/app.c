@@ -302,9 +302,6 @@ static void take(struct stream *stream, const struct store_change *changes, size
 	struct err err = {0};
 
 	whereabouts_trust(app->whereabouts, trust_of(app, whole));
-	/* a syncd that has just begun to publish is alive since the last question; if so, on_liveness() reads again */
-	if (whole)
-		liveness_ask(app->liveness);
 	if (world_apply(app->world, stream->name, changes, count, whole, &err) < 0) {
 		stream->refused = true;
 		snprintf(stream->trouble, sizeof(stream->trouble), "%s", err.text);

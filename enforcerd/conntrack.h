@@ -41,7 +41,7 @@ int conntrack_turn(struct conntrack *conntrack, const struct flow *flow, uint32_
 int conntrack_flush(struct conntrack *conntrack, struct err *err) must_check;
 
 /*
- * One walk over all entries that clears our bits where they say a generation (or any); those of condemned flows stay. When a
+ * One walk over all entries that clears our bits where they say a generation (or any); those of pending and condemned flows stay. When a
  * walk has found nothing, none is left that had been there at its beginning.
  */
 enum { SWEEP_ANY = 0 };

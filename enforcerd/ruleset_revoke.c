@@ -139,8 +139,8 @@ void usage_free(struct ruleset *rs)
 static bool is_stateless(const char *set)
 {
 	static const char *const names[] = {SET_AT4, SET_AT6, SET_OWNED4, SET_OWNED6, SET_PORT_MACS,
-		SET_OWNED_MACS, SET_ISOLATED_PORTS, SET_ENDPOINT_PORTS, SET_HOME4, SET_HOME6,
-		SET_GATEWAYS4, SET_GATEWAYS6, SET_MIDSTREAM, SET_UNREADY4, SET_UNREADY6};
+		SET_OWNED_MACS, SET_LOCAL6, SET_ISOLATED_PORTS, SET_ENDPOINT_PORTS, SET_HOME4,
+		SET_HOME6, SET_GATEWAYS4, SET_GATEWAYS6, SET_MIDSTREAM, SET_UNREADY4, SET_UNREADY6};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(names[i], set))
@@ -195,13 +195,17 @@ static enum effect effect_in(const struct ruleset *rs, const struct rule *rule)
 	return NEUTRAL;
 }
 
-/* Whether returning early is the best that a chain has to offer: not where it could have accepted for good. */
+/* Whether returning early is the best that a chain has to offer: not where it, or one that it leads to, may accept for good. */
 static bool returning_allows(const struct ruleset *rs, const struct rule_list *rules)
 {
-	for (size_t i = 0; i < rules->count; i++)
-		if (rules->items[i].verdict == VERDICT_ACCEPT ||
-			effect_in(rs, &rules->items[i]) == OTHER)
+	for (size_t i = 0; i < rules->count; i++) {
+		enum verdict_kind verdict = rules->items[i].verdict;
+
+		if (verdict == VERDICT_ACCEPT)
 			return false;
+		if (verdict != VERDICT_CONTINUE && effect_in(rs, &rules->items[i]) == OTHER)
+			return false;
+	}
 	return true;
 }
 

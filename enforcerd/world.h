@@ -32,7 +32,7 @@ struct whereabout {
 
 /* Asked to place endpoints, by world_place(), which may be called from within. */
 struct world_ops {
-	/* The record is new or changed, or came again while the endpoint is withdrawn. bridge: its network's interface, or NULL: not known yet, or not a bridge. */
+	/* The record is new or changed. bridge: its network's interface, or NULL: not known yet, or not a bridge. */
 	void (*endpoint)(const struct endpoint *record, const char *bridge, void *arg);
 	void (*endpoint_gone)(const char *id, void *arg);
 };

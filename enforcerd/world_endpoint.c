@@ -176,11 +176,6 @@ void world_endpoint_put(struct world *world, struct endpoint *record)
 	if (endpoint && endpoint_equal(endpoint->record, record)) {
 		endpoint->seen = true;
 		endpoint_free(record);
-		/* the same words may be believed now, and those who place it are told only here */
-		if (endpoint->where.placement == PLACE_WITHDRAWN) {
-			endpoint->announced = false;
-			world_mark_stale(world, endpoint);
-		}
 		return;
 	}
 	if (endpoint) {

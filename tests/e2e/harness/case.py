@@ -8,6 +8,8 @@ import sys
 import time
 import unittest
 
+# How many times longer than on a real machine a wait may take: for machines that are emulated.
+PATIENCE = float(os.environ.get("BULKHEAD_PATIENCE", "1"))
 NEEDED = ("dockerd", "docker", "redis-server", "nft", "ip", "nsenter", "busybox", "gcc")
 
 
@@ -21,7 +23,8 @@ def bin_dir() -> pathlib.Path:
 
 
 def wait_until(condition, bound: float, what: str, every: float = 0.02):
-    """Returns the first true value of condition(); raises TimeoutError naming `what` after `bound` seconds."""
+    """Returns the first true value of condition(); raises TimeoutError naming `what` after `bound` seconds (times PATIENCE)."""
+    bound *= PATIENCE
     end = time.monotonic() + bound
     while True:
         value = condition()

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 from . import probe
 from .case import wait_until
@@ -221,6 +222,9 @@ class Engine:
         self.close()
 
     def open(self) -> None:
+        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+            # a test that is told to end takes its Engine with it; unittest lets nothing but KeyboardInterrupt through
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         if self.release.suite:
             tree = self.release.tree()
             self.root = Root(tree, self.directory)

@@ -5,14 +5,14 @@ import pathlib
 import signal
 import subprocess
 
-from .case import wait_until
+from .case import PATIENCE, wait_until
 
 TAIL_LINES = 40
 
 
 def call(argv, **options) -> subprocess.CompletedProcess:
     """Runs a command to its end with a time limit; raises with its stderr in the text when it fails."""
-    options.setdefault("timeout", 120)
+    options.setdefault("timeout", 120 * PATIENCE)
     check = options.pop("check", True)
     done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, **options)
     if check and done.returncode != 0:

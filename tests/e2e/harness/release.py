@@ -119,7 +119,8 @@ class Root:
 
     def __init__(self, tree: pathlib.Path, own: pathlib.Path):
         mark = own / "root.stands"
-        hold = ["sh", "-c", f"touch {mark}; exec sleep infinity"]
+        # a process that names the directory, by which what a killed test left behind is found
+        hold = ["sh", "-c", 'touch "$1"; exec tail -f "$1"', "sh", mark]
         words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER, "sh", tree, own, *hold]
         self.process = Process("root", words, own / "root.log")
         self.process.start()

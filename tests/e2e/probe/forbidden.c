@@ -16,15 +16,14 @@
 #include <sys/socket.h>
 
 enum {
-	FIRST_FRAGMENT =
-		1232, /* of what follows the IP header: the smallest IPv6 MTU, and a multiple of 8 */
+	FIRST_FRAGMENT = 1232, /* after the IP header: the smallest IPv6 MTU, a multiple of 8 */
+	PADDING = FIRST_FRAGMENT + 8,
 	ALLOWED_PORT = 8080, /* what the victim may reach */
 	OTHER_PORT = 5432,
 	FIRST_SOURCE_PORT = 40000,
 	/* of each item: its flows are nobody else's, and few, because each one that passes is a conntrack entry */
 	SOURCE_PORTS = 16,
-	OPTION_EXPERIMENT = 253,
-	PROTO_EXPERIMENT = 253,
+	EXPERIMENT = 253, /* option and protocol */
 };
 
 enum who { SELF, VICTIM, GATEWAY };
@@ -63,7 +62,7 @@ struct item {
 	enum where to;
 	enum wrap wrap;
 	enum who claims; /* what neighbour discovery says something about */
-	uint8_t ext;     /* extension header */
+	uint8_t ext;     /* extension header; IPv4: whether there are options */
 	int parts;       /* frames that one packet is sent as, when more than one */
 };
 
@@ -183,10 +182,10 @@ static struct in6_addr destination6(const struct build *b)
 					: b->cast->target.ip6;
 }
 
-static void begin_ip4(struct build *b, uint8_t proto, bool options)
+static void begin_ip4(struct build *b, uint8_t proto)
 {
 	struct iphdr ip = {.version = 4,
-		.ihl = options ? 6 : 5,
+		.ihl = b->item->ext ? 6 : 5,
 		.ttl = 64,
 		.protocol = proto,
 		.saddr = party_of(b, b->item->from)->ip.s_addr,
@@ -200,7 +199,7 @@ static void begin_ip4(struct build *b, uint8_t proto, bool options)
 	}
 	b->l3 = b->frame->len;
 	put(b, &ip, sizeof(ip));
-	if (options)
+	if (b->item->ext)
 		put32(b, 0x94040000); /* router alert */
 	b->l4 = b->frame->len;
 	b->proto = proto;
@@ -235,7 +234,7 @@ static void begin_ip6(struct build *b, uint8_t proto)
 static void begin_ip(struct build *b, uint8_t proto)
 {
 	if (b->item->family == AF_INET)
-		begin_ip4(b, proto, false);
+		begin_ip4(b, proto);
 	else
 		begin_ip6(b, proto);
 }
@@ -346,13 +345,6 @@ static void udp(struct build *b)
 	end(b);
 }
 
-static void options4(struct build *b)
-{
-	begin_ip4(b, IPPROTO_UDP, true);
-	put_udp(b, 0, 0);
-	end(b);
-}
-
 /* arg: a protocol without a header of its own */
 static void naked(struct build *b)
 {
@@ -374,7 +366,7 @@ static void fragment(struct build *b)
 	if (six)
 		begin_ip6(b, IPPROTO_UDP);
 	else
-		begin_ip4(b, IPPROTO_UDP, false);
+		begin_ip4(b, IPPROTO_UDP);
 	put_udp(b, FIRST_FRAGMENT - sizeof(struct udphdr), 0);
 	carried = b->frame->data + b->l4;
 	memcpy(carried + FIRST_FRAGMENT - sizeof(b->token), &b->token, sizeof(b->token));
@@ -464,7 +456,7 @@ static void put_option_mac(struct build *b, uint8_t type)
 
 static void put_option_token(struct build *b)
 {
-	put(b, (uint8_t[]){OPTION_EXPERIMENT, 3, 0, 0, 0, 0, 0, 0}, 8);
+	put(b, (uint8_t[]){EXPERIMENT, 3, 0, 0, 0, 0, 0, 0}, 8);
 	put(b, &b->token, sizeof(b->token));
 }
 
@@ -506,28 +498,39 @@ static void discovery(struct build *b)
 	end(b);
 }
 
-/* The same in two fragments, of which the first holds no more than the beginning of an extension header's options: who
- * looks at single fragments never sees a type. */
-static void discovery_fragment(struct build *b)
+/* Options that say nothing and fill the first fragment, so that who looks at single fragments never sees a type. */
+static void put_padding(struct build *b, uint8_t next)
 {
-	enum { CUT = 8, OPTIONS = 16 };
-	uint16_t place = htons(b->part ? CUT : 1 /* more follow */);
+	enum { CHUNK = 248 };
+	size_t left = PADDING - 2;
+
+	put(b, (uint8_t[]){next, PADDING / 8 - 1}, 2);
+	for (size_t n; left; left -= n) {
+		n = left < CHUNK ? left : CHUNK;
+		put(b, (uint8_t[]){1 /* PadN */, (uint8_t)(n - 2)}, 2);
+		put(b, NULL, n - 2);
+	}
+}
+
+/* The same in two fragments: large ones, which can be put together and taken apart again. */
+static void nd_fragment(struct build *b)
+{
+	uint16_t place = htons(b->part ? FIRST_FRAGMENT : 1 /* more follow */);
 	uint8_t *carried;
 
 	begin_ip6(b, IPPROTO_ICMPV6);
 	carried = b->frame->data + b->l4;
-	put(b, (uint8_t[]){IPPROTO_ICMPV6, OPTIONS / 8 - 1, 1, OPTIONS - 4}, 4);
-	put(b, NULL, OPTIONS - 4);
+	put_padding(b, IPPROTO_ICMPV6);
 	b->l4 = b->frame->len;
 	put_discovery(b);
 	end(b);
 	b->l4 = (size_t)(carried - b->frame->data);
 	b->proto = 0; /* its checksum is right already */
 	if (b->part) {
-		b->frame->len -= CUT;
-		memmove(carried, carried + CUT, b->frame->len - b->l4);
+		b->frame->len -= FIRST_FRAGMENT;
+		memmove(carried, carried + FIRST_FRAGMENT, b->frame->len - b->l4);
 	} else {
-		b->frame->len = b->l4 + CUT;
+		b->frame->len = b->l4 + FIRST_FRAGMENT;
 	}
 	carried[-8] = IPPROTO_DSTOPTS;
 	memcpy(carried - 6, &place, sizeof(place));
@@ -572,8 +575,9 @@ enum {
 	REDIRECT4 = ICMP_REDIRECT << 8 | ICMP_REDIR_HOST,
 };
 
-#define FOUR .family = AF_INET
-#define SIX  .family = AF_INET6
+#define FOUR       .family = AF_INET
+#define SIX        .family = AF_INET6
+#define FRAGMENTS6 .ext = IPPROTO_FRAGMENT, .parts = 2
 
 static const struct item items[] = {
 	{"tcp4-syn", tcp, TH_SYN, FOUR},
@@ -594,8 +598,8 @@ static const struct item items[] = {
 	{"icmp4-reply", echo, REPLY4, FOUR},
 	{"icmp4-error", icmp_about, ERROR4, FOUR},
 	{"icmp4-redirect", icmp_about, REDIRECT4, FOUR},
-	{"ip4-options", options4, 0, FOUR},
-	{"ip4-protocol-253", naked, PROTO_EXPERIMENT, FOUR},
+	{"ip4-options", udp, 0, FOUR, .ext = 1},
+	{"ip4-protocol-253", naked, EXPERIMENT, FOUR},
 	{"ip4-fragments", fragment, 0, FOUR, .parts = 2},
 	{"tcp6-syn", tcp, TH_SYN, SIX},
 	{"tcp6-synack", tcp, TH_SYN | TH_ACK, SIX},
@@ -618,8 +622,8 @@ static const struct item items[] = {
 	{"ip6-routing", udp, 0, SIX, .ext = IPPROTO_ROUTING},
 	{"ip6-atomic-fragment", udp, 0, SIX, .ext = IPPROTO_FRAGMENT},
 	{"ip6-no-next-header", naked, IPPROTO_NONE, SIX},
-	{"ip6-protocol-253", naked, PROTO_EXPERIMENT, SIX},
-	{"ip6-fragments", fragment, 0, SIX, .ext = IPPROTO_FRAGMENT, .parts = 2},
+	{"ip6-protocol-253", naked, EXPERIMENT, SIX},
+	{"ip6-fragments", fragment, 0, SIX, FRAGMENTS6},
 	{"vlan", udp, 0, FOUR, .wrap = VLAN},
 	{"vlan-priority-tag", udp, 0, FOUR, .wrap = PRIORITY},
 	{"vlan-6", udp, 0, SIX, .wrap = VLAN},
@@ -648,8 +652,8 @@ static const struct item items[] = {
 	{"spoofed-na-own-source", discovery, ND_NEIGHBOR_ADVERT, SIX, .claims = VICTIM},
 	{"spoofed-na-options", discovery, ND_NEIGHBOR_ADVERT, SIX, .claims = VICTIM,
 		.ext = IPPROTO_DSTOPTS},
-	{"spoofed-na-fragments", discovery_fragment, ND_NEIGHBOR_ADVERT, SIX, .claims = VICTIM,
-		.ext = IPPROTO_FRAGMENT, .parts = 2},
+	{"spoofed-na-fragments", nd_fragment, ND_NEIGHBOR_ADVERT, SIX, .claims = VICTIM,
+		FRAGMENTS6},
 	{"spoofed-na-gateway", discovery, ND_NEIGHBOR_ADVERT, SIX, .from = GATEWAY,
 		.claims = GATEWAY},
 	{"spoofed-na-gw-own-source", discovery, ND_NEIGHBOR_ADVERT, SIX, .claims = GATEWAY},
@@ -658,10 +662,8 @@ static const struct item items[] = {
 	{"ra-to-one", discovery, ND_ROUTER_ADVERT, SIX, .to = LOCAL},
 	{"ra-of-gateway", discovery, ND_ROUTER_ADVERT, SIX, .from = GATEWAY, .to = ALL_NODES},
 	{"ra-options", discovery, ND_ROUTER_ADVERT, SIX, .to = ALL_NODES, .ext = IPPROTO_HOPOPTS},
-	{"ra-fragments", discovery_fragment, ND_ROUTER_ADVERT, SIX, .to = ALL_NODES,
-		.ext = IPPROTO_FRAGMENT, .parts = 2},
-	{"ra-fragments-to-one", discovery_fragment, ND_ROUTER_ADVERT, SIX, .to = LOCAL,
-		.ext = IPPROTO_FRAGMENT, .parts = 2},
+	{"ra-fragments", nd_fragment, ND_ROUTER_ADVERT, SIX, .to = ALL_NODES, FRAGMENTS6},
+	{"ra-fragments-to-one", nd_fragment, ND_ROUTER_ADVERT, SIX, .to = LOCAL, FRAGMENTS6},
 	{"nd-redirect", redirect6, 0, SIX, .to = LOCAL},
 };
 

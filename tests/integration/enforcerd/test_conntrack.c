@@ -241,33 +241,33 @@ static size_t sweep(uint32_t generation)
 	return walk.found;
 }
 
-/* Unjudged, three generations, condemned, in turn, each with foreign bits. */
+/* Unjudged, three generations, pending, condemned, in turn, each with foreign bits. */
 static uint32_t mark_in_turn(size_t n)
 {
-	static const uint32_t generations[] = {0, 1, 2, 0xfffe, 0xffff};
+	static const uint32_t generations[] = {0, 1, 2, 0xfffd, 0xfffe, 0xffff};
 
-	return generations[n % 5] << 16 | 0x55;
+	return generations[n % 6] << 16 | 0x55;
 }
 
 START_TEST(test_sweep_of_any_generation)
 {
-	add_numbered(5000, mark_in_turn);
+	add_numbered(6000, mark_in_turn);
 	ck_assert_uint_eq(sweep(SWEEP_ANY), 3000);
 	ck_assert_uint_eq(sweep(SWEEP_ANY), 0);
 	ck_assert_uint_eq(count_entries(conntrack, 0, MARK_BITS), 4000);
 	ck_assert_uint_eq(count_entries(conntrack, MARK_BITS, MARK_BITS), 1000);
-	ck_assert_uint_eq(count_entries(conntrack, 0x55, OTHER_BITS), 5000);
+	ck_assert_uint_eq(count_entries(conntrack, 0x55, OTHER_BITS), 6000);
 }
 END_TEST
 
 START_TEST(test_sweep_of_one_generation)
 {
-	add_numbered(5000, mark_in_turn);
+	add_numbered(6000, mark_in_turn);
 	ck_assert_uint_eq(sweep(2), 1000);
 	ck_assert_uint_eq(sweep(2), 0);
 	ck_assert_uint_eq(count_entries(conntrack, 0x00010000, MARK_BITS), 1000);
 	ck_assert_uint_eq(count_entries(conntrack, 0, MARK_BITS), 2000);
-	ck_assert_uint_eq(sweep(0xfffe), 1000);
+	ck_assert_uint_eq(sweep(0xfffd), 1000);
 }
 END_TEST
 

@@ -26,8 +26,10 @@ static void put(const char *set, const char *ip, const char *chain)
 static void put_chain(const char *name, uint16_t port)
 {
 	struct rule_list rules = {0};
-	struct rule *rule;
+	struct rule *rule = rule_append(&rules);
 
+	rule->mark = mark_pending(&skeleton.marks);
+	rule->mark_mask = skeleton.marks.mask;
 	if (port) {
 		struct match *match;
 

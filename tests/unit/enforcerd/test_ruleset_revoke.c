@@ -145,6 +145,9 @@ static const struct {
 	/* marks are no statement like others */
 	{"a80 d", "m a80 d", true},
 	{"m a80 d", "a80 d", true},
+	{"m a80 d", "m a80 a81 d", false},
+	{"m a80 d81 d", "m a80 d", false},
+	{"m a80 d", "m d", true},
 	/* jumps: only to what only tells */
 	{"a80 d", "s a80 d", false},
 	{"s a80 d", "a80 d", false},

@@ -228,49 +228,6 @@ START_TEST(test_the_same_snapshot_changes_nothing)
 }
 END_TEST
 
-static void count_told(const struct endpoint *record, const char *bridge, void *arg)
-{
-	(void)record;
-	ck_assert_str_eq(bridge, "br-1");
-	++*(size_t *)arg;
-}
-
-static void ignore_gone(const char *id, void *arg)
-{
-	(void)id;
-	(void)arg;
-}
-
-static void apply_web(struct world *world)
-{
-	struct batch batch = {0};
-
-	add(&batch, KIND_NETWORK, "net10000000", network_record(1, "bridge", "null"));
-	add(&batch, KIND_ENDPOINT, "web", record("web", "10.1.0.3", "{'role':'web'}"));
-	apply(world, NODE_STREAM, &batch, true);
-}
-
-/* Read before its syncd was known to be alive, an endpoint is at no port; read again in the same words, it may be believed. */
-START_TEST(test_a_withdrawn_endpoint_is_told_again)
-{
-	static const struct world_ops ops = {count_told, ignore_gone};
-	const struct whereabout bound = {.placement = PLACE_BOUND, .port = "veth1"};
-	size_t told = 0;
-	const struct world_config config = {
-		.node = NODE, .isolation = ISOLATION_STRICT, .ops = &ops, .ops_arg = &told};
-	CLEANUP(world) struct world *world = world_new(&config);
-
-	apply_web(world);
-	ck_assert_uint_eq(told, 1);
-	apply_web(world);
-	ck_assert_uint_eq(told, 2);
-	world_place(world, "web", &bound);
-	world_refresh(world);
-	apply_web(world);
-	ck_assert_uint_eq(told, 2);
-}
-END_TEST
-
 static void count_elem(enum ruleset_tables tables, const char *set, enum set_type type,
 	const struct elem_key *key, const char *chain, const char *comment, enum diff diff,
 	void *arg)
@@ -370,7 +327,6 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_the_last_word_of_an_event_counts);
 	tcase_add_test(tcase, test_a_snapshot_replaces_the_stream);
 	tcase_add_test(tcase, test_the_same_snapshot_changes_nothing);
-	tcase_add_test(tcase, test_a_withdrawn_endpoint_is_told_again);
 	tcase_add_test(tcase, test_one_endpoint_more_is_its_own_elements);
 	tcase_add_test(tcase, test_policies_that_select_in_vain_are_told);
 	tcase_add_test(tcase, test_very_many_problems_are_counted);
