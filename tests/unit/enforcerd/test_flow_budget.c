@@ -61,7 +61,7 @@ END_TEST
 START_TEST(test_all_together_are_bounded)
 {
 	unsigned taken = 0;
-	char name[16];
+	char name[24];
 
 	for (int i = 0; i < 100; i++) {
 		snprintf(name, sizeof(name), "reason %d", i);
