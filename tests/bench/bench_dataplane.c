@@ -262,7 +262,7 @@ static void judge_all(const struct bench *bench)
 static struct plan plan_of(int argc, char **argv)
 {
 	const struct plan full = {full_sizes, WORLDS_MAX, 200};
-	const struct plan quick = {quick_sizes, 2, 20};
+	const struct plan quick = {quick_sizes, 2, 15};
 
 	if (argc == 1)
 		return full;

@@ -18,7 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-enum { WAIT_SECONDS = 120, POLL_US = 20000, CALL_MS = 10000, RECORDS_PER_CALL = 200 };
+enum { WAIT_SECONDS = 60, POLL_US = 20000, CALL_MS = 10000, RECORDS_PER_CALL = 200 };
 
 struct place {
 	char dir[32], url[64];
@@ -136,16 +136,27 @@ static void put_head(struct place *place, const char *stream)
 	run(place, 3, (const char *const[]){"SET", key, store_head_format(&head, text)});
 }
 
-/* The node's keeper is alive. */
+static void read_boot(char boot[64])
+{
+	cleanup_file FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file || !fgets(boot, 64, file))
+		bench_die("no boot id");
+	boot[strcspn(boot, "\n")] = '\0';
+}
+
+/* The node's keeper is alive, and of this boot. */
 static void put_node(struct place *place)
 {
 	long long now = (long long)time(NULL);
-	cleanup_free char *record =
-		xasprintf("{\"v\":1,\"node\":\"" BENCH_NODE "\",\"engine\":\"engine\",\"boot\":"
-			  "\"boot\",\"instance\":\"0123456789abcdef\",\"version\":\"bench\","
-			  "\"started\":%lld,\"heartbeat\":%lld}",
-			now, now);
+	cleanup_free char *record = NULL;
+	char boot[64];
 
+	read_boot(boot);
+	record = xasprintf("{\"v\":1,\"node\":\"" BENCH_NODE "\",\"engine\":\"engine\",\"boot\":"
+			   "\"%s\",\"instance\":\"0123456789abcdef\",\"version\":\"bench\","
+			   "\"started\":%lld,\"heartbeat\":%lld}",
+		boot, now, now);
 	run(place, 4, (const char *const[]){"HSET", STORE_NODES, BENCH_NODE, record});
 }
 
@@ -243,10 +254,12 @@ static void await_force(struct place *place, const struct bench_world *world, pi
 	cleanup_free char *endpoints = xasprintf("%u", world->endpoints);
 	double end = now_us(CLOCK_MONOTONIC) + WAIT_SECONDS * 1e6;
 
-	while (!status_is(place, "endpoints", endpoints) || !status_is(place, "in_force", "true")) {
+	/* bound: found at their links, so that all that they need is in the kernel */
+	while (!status_is(place, "bound", endpoints) || !status_is(place, "in_force", "true")) {
 		if (now_us(CLOCK_MONOTONIC) > end || waitpid(pid, NULL, WNOHANG))
 			bench_die("enforcerd does not put its rules in force: see %s/log",
 				place->dir);
+		put_node(place); /* the heartbeat goes on */
 		usleep(POLL_US);
 	}
 }
