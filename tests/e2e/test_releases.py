@@ -4,6 +4,7 @@
 The first run of a machine makes their trees, which takes a minute or two.
 """
 
+import os
 import unittest
 
 from harness import Case, Engine, Outside
@@ -43,7 +44,8 @@ def add_test(release: str) -> None:
     setattr(Releases, name, lambda self: self.on(release))
 
 
-for each in RELEASES:
+# a plain run does not fetch two more Debian suites
+for each in RELEASES if os.environ.get("BULKHEAD_LONG") else RELEASES[:1]:
     add_test(each)
 
 
