@@ -97,7 +97,9 @@ static bool is_there(const struct adoption *adoption, const struct wanted *wante
 		found = inventory_find(
 			adoption->input->tables[i].inventory, wanted->kind, name_in_table(wanted));
 		if (!found || (wanted->kind == OBJECT_SET && !plan_same_set(found, wanted->type)) ||
-			(wanted->kind == OBJECT_CHAIN && !plan_same_chain(found, wanted->name)))
+			(wanted->kind == OBJECT_CHAIN &&
+				!plan_same_chain(found, wanted->name,
+					adoption->input->tables[i].table.family)))
 			return false;
 	}
 	return true;

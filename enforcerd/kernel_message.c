@@ -21,7 +21,7 @@ enum { NFT_ORDER_HOST = 1, NFT_ORDER_BIG = 2 };
 
 #define BRIDGE_PREFIX "bridge:"
 
-const struct base_form *base_form(const char *chain)
+const struct base_form *base_form(const char *chain, uint8_t family)
 {
 	/*
 	 * Judgement just ahead of everybody's `filter`: what we drop, no other table has to look at. What a port may send at all
@@ -38,7 +38,7 @@ const struct base_form *base_form(const char *chain)
 	};
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
-		if (!strcmp(forms[i].chain, chain))
+		if (forms[i].family == family && !strcmp(forms[i].chain, chain))
 			return &forms[i];
 	return NULL;
 }
@@ -101,7 +101,7 @@ void message_chain(
 {
 	struct nlmsghdr *message =
 		batch_message(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, table->family);
-	const struct base_form *base = base_form(name);
+	const struct base_form *base = base_form(name, table->family);
 
 	mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, table->name);
 	mnl_attr_put_strz(message, NFTA_CHAIN_NAME, chain_in_table(name));

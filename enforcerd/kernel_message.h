@@ -24,7 +24,8 @@ struct base_form {
 	int32_t priority;
 };
 
-const struct base_form *base_form(const char *chain); /* NULL: a chain that is only jumped to */
+/* NULL: a chain that is only jumped to, in a table of this family. */
+const struct base_form *base_form(const char *chain, uint8_t family);
 /* A chain's name in its table: the ruleset tells the bridge table's base chains from those of inet by a prefix. */
 const char *chain_in_table(const char *chain);
 

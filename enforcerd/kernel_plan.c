@@ -74,18 +74,18 @@ bool plan_same_set(const struct found *found, enum set_type type)
 }
 
 /* Then it can stay. */
-static bool same_hook(const struct found *found, const char *name)
+static bool same_hook(const struct found *found, const char *name, uint8_t family)
 {
-	const struct base_form *base = base_form(name);
+	const struct base_form *base = base_form(name, family);
 
 	if (!base || !found->base)
 		return !base && !found->base;
 	return found->hook == base->hook && found->priority == base->priority;
 }
 
-bool plan_same_chain(const struct found *found, const char *name)
+bool plan_same_chain(const struct found *found, const char *name, uint8_t family)
 {
-	return same_hook(found, name) && (!found->base || found->policy == NF_ACCEPT);
+	return same_hook(found, name, family) && (!found->base || found->policy == NF_ACCEPT);
 }
 
 static enum fate set_fate(
@@ -110,7 +110,7 @@ static enum fate chain_fate(const struct work *work, const char *name, enum diff
 	found = inventory_find(work->to->inventory, OBJECT_CHAIN, chain_in_table(name));
 	if (!found)
 		return FATE_CREATE;
-	if (same_hook(found, name))
+	if (same_hook(found, name, work->to->table.family))
 		return FATE_REFILL;
 	log_warn("kernel",
 		"chain %s of table %s has another hook or priority than it should: making it anew",
@@ -126,9 +126,9 @@ static enum fate counter_fate(const struct work *work, const char *name, enum di
 }
 
 /* A hook is never put up ahead of the rules that it is to run. */
-static bool goes_ahead(const char *chain, enum fate fate)
+static bool goes_ahead(const struct work *work, const struct change *change)
 {
-	return fate == FATE_CREATE && !base_form(chain);
+	return change->fate == FATE_CREATE && !base_form(change->name, work->to->table.family);
 }
 
 /* Objects that the batch being built creates. */
@@ -225,7 +225,7 @@ static bool wants_split(const struct plan *plan)
 			if (change->fate == FATE_RECREATE)
 				return false;
 			ahead |= work->live && change->kind == OBJECT_CHAIN &&
-				 goes_ahead(change->name, change->fate);
+				 goes_ahead(work, change);
 		}
 	return ahead;
 }
@@ -370,9 +370,10 @@ static void remove_objects(struct plan *plan, const struct work *work)
 /* --- creation ---------------------------------------------------------------------------------- */
 
 /* Whether the batch being built gives the chain its rules. */
-static bool writes_chain(const struct plan *plan, const struct change *change)
+static bool writes_chain(
+	const struct plan *plan, const struct work *work, const struct change *change)
 {
-	bool ahead = plan->split && goes_ahead(change->name, change->fate);
+	bool ahead = plan->split && goes_ahead(work, change);
 
 	return change->fate != FATE_DELETE && ahead == plan->preparing;
 }
@@ -380,7 +381,7 @@ static bool writes_chain(const struct plan *plan, const struct change *change)
 static void create_object(struct plan *plan, const struct work *work, const struct change *change)
 {
 	/* sets the policy of a base chain right should somebody have changed it */
-	bool confirm = work->to->inventory && base_form(change->name);
+	bool confirm = work->to->inventory && base_form(change->name, work->to->table.family);
 
 	switch (change->kind) {
 	case OBJECT_COUNTER:
@@ -393,7 +394,7 @@ static void create_object(struct plan *plan, const struct work *work, const stru
 				change->comment, ++plan->set_id);
 		break;
 	case OBJECT_CHAIN:
-		if (writes_chain(plan, change) && (change->fate != FATE_REFILL || confirm))
+		if (writes_chain(plan, work, change) && (change->fate != FATE_REFILL || confirm))
 			message_chain(plan->batch, &work->to->table, change->name, change->comment);
 		break;
 	}
@@ -405,7 +406,7 @@ static void fill_chain(struct plan *plan, const struct work *work, const struct 
 		.chain = chain_in_table(change->name),
 		.nflog_group = plan->input->nflog_group};
 
-	if (change->kind != OBJECT_CHAIN || !writes_chain(plan, change))
+	if (change->kind != OBJECT_CHAIN || !writes_chain(plan, work, change))
 		return;
 	for (size_t i = 0; i < change->rules->count; i++)
 		message_rule(plan->batch, &change->rules->items[i], &place);

@@ -43,7 +43,7 @@ struct plan_batches {
 void plan_batches(const struct plan_input *input, struct plan_batches *batches);
 /* Whether what was found has the shape that it should have. */
 bool plan_same_set(const struct found *found, enum set_type type);
-bool plan_same_chain(const struct found *found, const char *name);
+bool plan_same_chain(const struct found *found, const char *name, uint8_t family);
 void plan_batches_clear(struct plan_batches *batches);
 
 #endif

@@ -20,7 +20,8 @@ static char *both_listings(void)
 	return text;
 }
 
-enum { TAKE_OVER = 2 /* messages: each table is taken over */ };
+/* Messages: each table is taken over, where the kernel has owners. */
+enum { TAKE_OVER = 2 };
 
 START_TEST(test_restart_of_the_same_world_only_takes_the_tables_over)
 {
@@ -363,6 +364,117 @@ START_TEST(test_table_asleep)
 }
 END_TEST
 
+/* --- flows in the bridge table ----------------------------------------------------------------- */
+
+/* Every match that is about flows, in chains of both tables. */
+static void build_flows(void)
+{
+	struct rule_list rules = {0};
+	struct rule *rule;
+
+	ruleset_policy_tables(rs, IN_BOTH);
+	ruleset_counter(rs, "deny");
+	ruleset_set(rs, "flow4", SET_IPV4, NULL);
+	ruleset_set(rs, "flow6", SET_IPV6, NULL);
+	ruleset_set(rs, "flow_nets", SET_CIDR4, NULL);
+	ruleset_set(rs, "flow_ports", SET_PORT, NULL);
+	ruleset_set(rs, "flow_map", MAP_IPV4, NULL);
+	ruleset_set_in(rs, IN_BRIDGE, "bridges", MAP_IFNAME, NULL);
+	put("flow4", key_ip("10.77.1.2"), NULL, "frontend");
+	put("flow_nets", key_range("10.0.0.0", "10.0.0.255"), NULL, NULL);
+	put("flow_ports", key_port(3306), NULL, NULL);
+	put("flow_map", key_ip("10.77.1.2"), "flows", NULL);
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		rule = add_rule(&rules, VERDICT_RETURN, "policy \"database\" ingress[0]");
+		match_protocol(rule, IPPROTO_TCP);
+		match_named(
+			rule, MATCH_CT_ADDR_SET, SIDE_SRC, family, family == 4 ? "flow4" : "flow6");
+		match_named(rule, MATCH_CT_PORT_SET, SIDE_DST, 0, "flow_ports");
+	}
+	rule = add_rule(&rules, VERDICT_RETURN, "dns");
+	match_protocol(rule, IPPROTO_UDP);
+	match_numbers(rule, MATCH_CT_PORT, 53, 53, false);
+	rule = add_rule(&rules, VERDICT_RETURN, "ping");
+	match_protocol(rule, IPPROTO_ICMP);
+	match_numbers(rule, MATCH_CT_ICMP, 8, ICMP_ANY_CODE, false);
+	match_block(add_rule(&rules, VERDICT_RETURN, ""), MATCH_CT_ADDR, "10.1.0.0/24", false);
+	rule = add_rule(&rules, VERDICT_RETURN, "nets");
+	match_named(rule, MATCH_CT_ADDR_SET, SIDE_DST, 4, "flow_nets");
+	rule_match(rule, MATCH_CT_ORIGINAL);
+	rule = add_rule(&rules, VERDICT_DROP, "invalid");
+	rule_match(rule, MATCH_CT_STATE)->value = CT_INVALID | CT_UNTRACKED;
+	end_group(&rules, "deny/in/database", "deny");
+	rules.items[rules.count - 1].log_original = true;
+	ruleset_chain(rs, "flows", "policies: database", &rules);
+	rule = add_rule(&rules, VERDICT_ACCEPT, "generation 7");
+	rule_match(rule, MATCH_CT_MARK)->value = 0x70000;
+	rule->matches[0].mask = 0xffff0000;
+	ruleset_chain(rs, CHAIN_LIVE, NULL, &rules);
+	rule = add_rule(&rules, VERDICT_CONTINUE, "");
+	rule->mark = 0x70000;
+	rule->mark_mask = 0xffff0000;
+	rule = add_rule(&rules, VERDICT_MAP_CT, "");
+	rule->map_family = 4;
+	snprintf(rule->target, sizeof(rule->target), "flow_map");
+	ruleset_chain(rs, CHAIN_JUDGED, NULL, &rules);
+	snprintf(add_rule(&rules, VERDICT_MAP_IBR, "")->target, NFT_NAME_MAX, "bridges");
+	snprintf(add_rule(&rules, VERDICT_MAP_OBR, "")->target, NFT_NAME_MAX, "bridges");
+	ruleset_chain_in(rs, IN_BRIDGE, "by_bridge", NULL, &rules);
+}
+
+static const char *const shown_flows[] = {
+	"ct protocol tcp ct original ip saddr @flow4 ct reply proto-src @flow_ports return "
+	"comment \"policy 'database' ingress[0]\"",
+	"ct protocol tcp ct original ip6 saddr @flow6 ct reply proto-src @flow_ports return",
+	"ct protocol udp ct reply proto-src 53 return comment \"dns, IPv4\"",
+	"ct protocol udp ct reply proto-src 53 return comment \"dns, IPv6\"",
+	"ct protocol icmp ct original proto-dst & 65280 == 2048 return comment \"ping\"",
+	"ct reply ip saddr 10.1.0.0/24 return",
+	"ct reply ip saddr @flow_nets ct direction original return comment \"nets\"",
+	"ct state invalid,untracked drop comment \"invalid\"",
+	"ct direction original limit rate 10/second burst 20 packets log prefix "
+	"\"deny/in/database\" group 64 snaplen 128",
+	"counter name \"deny\" drop",
+	"ct mark 0x00070000/16 accept comment \"generation 7\"",
+	"ct mark set ct mark & 0x0007ffff | 0x00070000",
+	"ct original ip saddr vmap @flow_map",
+	"meta ibrname vmap @bridges",
+	"meta obrname vmap @bridges",
+};
+
+/* Where the kernel tracks bridged flows, their rules are shown and taken over as those of table inet are; where it does not, it
+ * takes none of them. */
+START_TEST(test_flows_in_bridge)
+{
+	struct kernel_commit done;
+	char text[512], *shown;
+
+	build_flows();
+	if (!kernel_bridge_tracked(kernel)) {
+		ck_assert_int_eq(kernel_commit(kernel, rs, &done, &err), -1);
+		ck_assert_ptr_nonnull(strstr(err.text, "of family bridge"));
+		ck_assert(!table_exists());
+		return;
+	}
+	commit();
+	shown = bridge_listing();
+	for (size_t i = 0; i < sizeof(shown_flows) / sizeof(*shown_flows); i++)
+		expect_in(shown, shown_flows[i], true);
+	expect_in(shown, "invalid type", false);
+	free(shown);
+	sh("nft -j list ruleset >/dev/null");
+	kernel_close(kernel);
+	ruleset_free(rs);
+	kernel = open_writer(TABLE);
+	ck_assert_uint_eq(left(text), 7);
+	build_world(ruleset_new());
+	build_flows();
+	/* an older kernel has no owners */
+	ck_assert_uint_le(commit().messages, TAKE_OVER);
+	printf("flows in the bridge table: shown and taken over\n");
+}
+END_TEST
+
 /* --- large worlds ------------------------------------------------------------------------------ */
 
 enum { ENDPOINTS = 10000, LARGE_SETS = 8, LARGE_CHAINS = 1000 };
@@ -478,6 +590,8 @@ int main(void)
 {
 	Suite *suite = suite_create("kernel_adopt");
 	TCase *adopt = tcase_create("adopt");
+	TCase *flows = tcase_create("flows");
+	TCase *large = tcase_create("large");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
@@ -494,9 +608,15 @@ int main(void)
 	tcase_add_test(adopt, test_left_generation_differs);
 	tcase_add_test(adopt, test_left_elements);
 	tcase_add_loop_test(adopt, test_table_asleep, 0, 2);
-	tcase_add_test(adopt, test_large_world_restarts);
+	tcase_add_checked_fixture(flows, setup, teardown);
+	tcase_add_test(flows, test_flows_in_bridge);
+	tcase_add_checked_fixture(large, setup, teardown);
+	tcase_set_timeout(large, 60);
+	tcase_add_test(large, test_large_world_restarts);
 	tcase_add_test(adopt, test_events_are_lost);
 	suite_add_tcase(suite, adopt);
+	suite_add_tcase(suite, flows);
+	suite_add_tcase(suite, large);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
