@@ -244,7 +244,7 @@ class Allowed:
                 self.flows.append((f"{client.name} tcp IPv{family}", client.flow(server, "tcp", SERVED, family)))
                 self.steady += [Steady(hunt.programs, client, server, proto, family) for proto in ("tcp", "udp")]
         flows = [flow for _, flow in self.flows]
-        wait_until(lambda: all(any(t.ok for t in flow.so_far()) for flow in flows), 10, "allowed flows are served")
+        wait_until(lambda: all(any(t.ok for t in flow.so_far()) for flow in flows), 60, "allowed flows are served")
 
     def stop(self) -> tuple:
         ended = [flow.stop() for _, flow in self.flows], [steady.stop() for steady in self.steady]
@@ -309,7 +309,7 @@ class Changes:
 
     def _wait(self) -> None:
         try:
-            self.stack.wait_in_force()
+            self.stack.wait_in_force(bound=90)
         except TimeoutError:
             # says why, where that is the reason
             for program in (self.stack.enforcerd, self.stack.syncd, self.stack.redis):

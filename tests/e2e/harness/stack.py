@@ -81,7 +81,7 @@ class Stack:
         self.socket.unlink(missing_ok=True)
         self.redis.start()
         wait_file(self.socket, self.redis)
-        wait_until(self._redis_answers, 10, "redis answers")
+        wait_until(self._redis_answers, 60, "redis answers")
 
     def _redis_answers(self) -> bool:
         try:
