@@ -45,7 +45,7 @@ def add_test(release: str) -> None:
 
 
 # a plain run does not fetch two more Debian suites
-for each in RELEASES if os.environ.get("BULKHEAD_LONG") else RELEASES[:1]:
+for each in RELEASES if os.environ.get("BULKHEAD_LONG") else list(RELEASES)[:1]:
     add_test(each)
 
 
