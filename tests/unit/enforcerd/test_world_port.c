@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Endpoints count where they are placed; what is bound to a port; published ports; staged policies and audit. */
+#include "world_fixture.h"
+
+static void ignore_endpoint(const struct endpoint *record, const char *bridge, void *arg)
+{
+	(void)record;
+	(void)bridge;
+	(void)arg;
+}
+
+static void ignore_gone(const char *id, void *arg)
+{
+	(void)id;
+	(void)arg;
+}
+
+static struct world *placing_world(bool anti_spoof)
+{
+	static const struct world_ops ops = {ignore_endpoint, ignore_gone};
+	const struct world_config config = {.node = NODE,
+		.isolation = ISOLATION_LABELLED,
+		.ops = &ops,
+		.skeleton = {.anti_spoof = anti_spoof}};
+	struct world *world = world_new(&config);
+
+	put_network(world, 1, "null");
+	put_policy(world, "database", "role == `db`", BOTH, WEB_TO_DB, "[]");
+	put_endpoint(world, "web", "10.1.0.3", "{'role':'web'}");
+	put_endpoint(world, "db", "10.1.0.2", "{'role':'db'}");
+	return world;
+}
+
+static void place(struct world *world, const char *id, enum placement placement, const char *port)
+{
+	struct whereabout where = {.placement = placement, .mac = {2, 0x42, 10, 1, 0, 2}};
+
+	snprintf(where.port, sizeof(where.port), "%s", port);
+	world_place(world, id, &where);
+	world_refresh(world);
+}
+
+static bool has_port(struct world *world, const char *set, const char *port, const char *ip)
+{
+	struct elem_key key = {0};
+
+	snprintf(key.ifname, sizeof(key.ifname), "%s", port);
+	if (ip)
+		ck_assert_int_eq(ip_parse(ip, &key.ip, NULL), 0);
+	return ruleset_has(world_ruleset(world), set, &key);
+}
+
+START_TEST(test_who_is_nowhere_counts_nowhere)
+{
+	CLEANUP(world) struct world *world = placing_world(true);
+
+	ck_assert(!is_isolated(world, "10.1.0.3"));
+	ck_assert(!matches(world, "role == 'web'", "10.1.0.3"));
+	ck_assert_uint_eq(stats_of(world).withdrawn, 2);
+	place(world, "db", PLACE_PROVISIONAL, "");
+	place(world, "web", PLACE_PROVISIONAL, "");
+	ck_assert(is_isolated(world, "10.1.0.3"));
+	ck_assert(matches(world, "role == 'web'", "10.1.0.3"));
+	ck_assert(!in_set(world, SET_OWNED4, "10.1.0.3"));
+	/* its link goes, its record stays */
+	place(world, "web", PLACE_WITHDRAWN, "");
+	ck_assert(!is_isolated(world, "10.1.0.3"));
+	ck_assert(!matches(world, "role == 'web'", "10.1.0.3"));
+	ck_assert(is_isolated(world, "10.1.0.2"));
+}
+END_TEST
+
+START_TEST(test_a_bound_endpoint_has_its_port)
+{
+	CLEANUP(world) struct world *world = placing_world(true);
+	struct world_owner owner;
+
+	place(world, "db", PLACE_BOUND, "veth1");
+	ck_assert(has_port(world, SET_AT4, "veth1", "10.1.0.2"));
+	ck_assert(has_port(world, SET_LOCAL6, "veth1", "fe80::42:aff:fe01:2"));
+	ck_assert(has_port(world, SET_HOME4, "br-1", "10.1.0.2"));
+	ck_assert(has_port(world, SET_ENDPOINT_PORTS, "veth1", NULL));
+	ck_assert(has_port(world, SET_ISOLATED_PORTS, "veth1", NULL));
+	ck_assert(in_set(world, SET_OWNED4, "10.1.0.2"));
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_PORT_MACS), 1);
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_OWNED_MACS), 1);
+	ck_assert(world_owner_of_port(world, "veth1", &owner));
+	ck_assert_str_eq(owner.record->id, "db");
+	/* renamed */
+	place(world, "db", PLACE_BOUND, "veth2");
+	ck_assert(!has_port(world, SET_AT4, "veth1", "10.1.0.2"));
+	ck_assert(has_port(world, SET_AT4, "veth2", "10.1.0.2"));
+	change(world, KIND_ENDPOINT, "db", NULL);
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_AT4), 0);
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_OWNED4), 0);
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_OWNED_MACS), 0);
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_ISOLATED_PORTS), 0);
+	ck_assert(!world_owner_of_port(world, "veth2", &owner));
+}
+END_TEST
+
+START_TEST(test_bystanders_are_bound_but_not_guarded)
+{
+	CLEANUP(world) struct world *world = placing_world(false);
+
+	put_endpoint(world, "other", "10.1.0.4", "{'docker/container':'other'}");
+	place(world, "other", PLACE_BOUND, "veth3");
+	ck_assert(has_port(world, SET_AT4, "veth3", "10.1.0.4"));
+	ck_assert(has_port(world, SET_ENDPOINT_PORTS, "veth3", NULL));
+	ck_assert(!has_port(world, SET_ISOLATED_PORTS, "veth3", NULL));
+	/* without anti-spoofing no MAC is bound */
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_PORT_MACS), 0);
+	change(world, KIND_LABELS, "*/other", unquote("{'role':'web'}"));
+	ck_assert(has_port(world, SET_ISOLATED_PORTS, "veth3", NULL));
+}
+END_TEST
+
+START_TEST(test_a_mac_is_owned_while_any_port_has_it)
+{
+	CLEANUP(world) struct world *world = placing_world(true);
+
+	place(world, "db", PLACE_BOUND, "veth1");
+	place(world, "web", PLACE_BOUND, "veth2");
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_PORT_MACS), 2);
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_OWNED_MACS), 1);
+	place(world, "db", PLACE_WITHDRAWN, "");
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_OWNED_MACS), 1);
+	place(world, "web", PLACE_WITHDRAWN, "");
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_OWNED_MACS), 0);
+}
+END_TEST
+
+/* --- published ports --------------------------------------------------------------------------- */
+
+static char *publishing(const char *id, const char *state, const char *ports)
+{
+	cleanup_free char *quoted = xasprintf(
+		"{'v':1,'id':'%s','node':'" NODE "','container':{'id':'c','name':'%s','image':''},"
+		"'network':{'id':'net10000000','name':'net1','driver':'bridge'},'ipv4':'10.1.0.2',"
+		"'ipv6':null,'mac':null,'labels':{'role':'db'},'rejected':{},'ports':[%s],'state':'%s'}",
+		id, id, ports, state);
+
+	return unquote(quoted);
+}
+
+#define PORT_8080(ip) "{'proto':'tcp','host_ip':'" ip "','host_port':8080,'port':3306}"
+
+START_TEST(test_published_ports_are_judged_by_the_container)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	cleanup_free char *before = render(world), *after = NULL, *port = NULL, *egress = NULL,
+			  *dispatch = NULL;
+
+	change(world, KIND_ENDPOINT, "db", publishing("db", "running", PORT_8080("0.0.0.0")));
+	dispatch = rules_of(world, CHAIN_PUBLISHED);
+	ck_assert_str_eq(dispatch, "\t\tmeta nfproto ipv4 meta l4proto 6 th dport 8080 jump "
+				   "pub_tcp_8080_3306_v4_db comment \"db\"\n");
+	port = rules_of(world, "pub_tcp_8080_3306_v4_db");
+	/* the destination's port is decided: what is left is who asks */
+	ck_assert_ptr_nonnull(strstr(port, "ct original ip saddr vmap @pub_egress4\n"));
+	ck_assert_ptr_nonnull(
+		strstr(port, "goto pub_admitted comment \"policy database ingress[0]\""));
+	ck_assert_ptr_null(strstr(port, "3306"));
+	ck_assert_ptr_nonnull(strstr(port, "counter drop_ingress goto denied"));
+	expect_chain(world, MAP_PUBLISHED_EGRESS4, "10.1.0.3", "peg_web_");
+	egress = chain_of(world, MAP_PUBLISHED_EGRESS4, "10.1.0.2");
+	free(dispatch);
+	dispatch = rules_of(world, egress);
+	/* its own egress is to databases only, and the port leads to one */
+	ck_assert_ptr_nonnull(strstr(dispatch,
+		"meta nfproto ipv4 meta l4proto 6 th dport 8080 meta nfproto ipv4 counter "));
+	put_endpoint(world, "db", "10.1.0.2", "{'role':'db'}");
+	after = render(world);
+	ck_assert_str_eq(after, before);
+}
+END_TEST
+
+static const struct {
+	const char *ports, *absent;
+} unpublished[] = {
+	{PORT_8080("127.0.0.1"), "pub_tcp"}, /* its clients are the host */
+	{PORT_8080("::1"), "pub_tcp"},
+	{"{'proto':'gre','host_ip':'0.0.0.0','host_port':8080,'port':3306}", "pub_gre"},
+};
+
+START_TEST(test_what_is_not_published_to_others)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	cleanup_free char *text = NULL;
+
+	change(world, KIND_ENDPOINT, "db", publishing("db", "running", unpublished[_i].ports));
+	text = render(world);
+	ck_assert_ptr_null(strstr(text, unpublished[_i].absent));
+}
+END_TEST
+
+START_TEST(test_an_address_of_its_own_is_compared)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	cleanup_free char *dispatch = NULL;
+
+	change(world, KIND_ENDPOINT, "db", publishing("db", "running", PORT_8080("192.0.2.1")));
+	dispatch = rules_of(world, CHAIN_PUBLISHED);
+	ck_assert_ptr_nonnull(strstr(dispatch, "th dport 8080 ip daddr 192.0.2.1/32 jump"));
+}
+END_TEST
+
+START_TEST(test_while_its_ports_are_unknown_the_host_waits)
+{
+	CLEANUP(world) struct world *world = tutorial();
+
+	ck_assert(!in_set(world, SET_UNREADY4, "10.1.0.2"));
+	change(world, KIND_ENDPOINT, "db", publishing("db", "starting", ""));
+	ck_assert(in_set(world, SET_UNREADY4, "10.1.0.2"));
+	change(world, KIND_ENDPOINT, "db", publishing("db", "running", ""));
+	ck_assert(!in_set(world, SET_UNREADY4, "10.1.0.2"));
+}
+END_TEST
+
+/* --- staged policies and audit ----------------------------------------------------------------- */
+
+START_TEST(test_staged_policies_tell_and_do_nothing)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	cleanup_free char *before = chain_of(world, MAP_INGRESS4, "10.1.0.3"), *chain = NULL,
+			  *rules = NULL, *staged = NULL, *name = NULL;
+	cleanup_free char *record = unquote(
+		"{'v':1,'name':'later','spec':{'staged':true,'selector':'role == `web`',"
+		"'types':['ingress'],'ingress':[{'action':'allow'},{'action':'deny'}],'egress':[]}}");
+
+	ck_assert_str_eq(before, "in_none");
+	change(world, KIND_POLICY, "later", xstrdup(record));
+	chain = chain_of(world, MAP_INGRESS4, "10.1.0.3");
+	rules = rules_of(world, chain);
+	name = xasprintf("st_%s", chain);
+	staged = rules_of(world, name);
+	ck_assert_ptr_nonnull(strstr(rules, "\t\tjump st_"));
+	/* in force is what was: nothing governs it, so it is closed */
+	ck_assert_ptr_nonnull(strstr(rules, "counter drop_ingress goto denied"));
+	ck_assert_ptr_null(strstr(rules, "policy later"));
+	ck_assert_ptr_nonnull(strstr(staged, "return comment \"policy later ingress[0]\""));
+	ck_assert_ptr_nonnull(strstr(staged, "counter staged_ingress return"));
+	ck_assert_ptr_null(strstr(staged, "denied"));
+	change(world, KIND_POLICY, "later", NULL);
+	ck_assert(!ruleset_chain_exists(world_ruleset(world), name));
+}
+END_TEST
+
+static const struct {
+	bool flag;
+	const char *any, *own;
+	bool audit;
+} modes[] = {
+	{false, NULL, NULL, false},
+	{true, NULL, NULL, true},
+	{false, "audit", NULL, true},
+	{false, NULL, "audit", true},
+	{false, "audit", "enforce", false},
+	{true, "enforce", "enforce", true},
+	{false, "nonsense", NULL, false},
+};
+
+START_TEST(test_who_says_audit)
+{
+	const struct world_config config = {
+		.node = NODE, .isolation = ISOLATION_LABELLED, .audit = modes[_i].flag};
+	CLEANUP(world) struct world *world = world_new(&config);
+	cleanup_free char *denied = NULL;
+
+	if (modes[_i].any)
+		change(world, KIND_MODE, "*", xstrdup(modes[_i].any));
+	if (modes[_i].own)
+		change(world, KIND_MODE, NODE, xstrdup(modes[_i].own));
+	denied = rules_of(world, CHAIN_DENIED);
+	ck_assert_int_eq(world_audit(world), modes[_i].audit);
+	ck_assert_str_eq(denied, modes[_i].audit ? "" : "\t\tdrop\n");
+}
+END_TEST
+
+START_TEST(test_panic_ends)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	struct batch batch = {0};
+
+	change(world, KIND_MODE, "*", xstrdup("audit"));
+	ck_assert(world_audit(world));
+	change(world, KIND_MODE, "*", NULL);
+	ck_assert(!world_audit(world));
+	/* and by a stream that has no such field any more */
+	change(world, KIND_MODE, "*", xstrdup("audit"));
+	apply(world, POLICIES, &batch, true);
+	ck_assert(!world_audit(world));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("world_port");
+	TCase *tcase = tcase_create("world_port");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_test(tcase, test_who_is_nowhere_counts_nowhere);
+	tcase_add_test(tcase, test_a_bound_endpoint_has_its_port);
+	tcase_add_test(tcase, test_bystanders_are_bound_but_not_guarded);
+	tcase_add_test(tcase, test_a_mac_is_owned_while_any_port_has_it);
+	tcase_add_test(tcase, test_published_ports_are_judged_by_the_container);
+	tcase_add_loop_test(
+		tcase, test_what_is_not_published_to_others, 0, (int)COUNT(unpublished));
+	tcase_add_test(tcase, test_an_address_of_its_own_is_compared);
+	tcase_add_test(tcase, test_while_its_ports_are_unknown_the_host_waits);
+	tcase_add_test(tcase, test_staged_policies_tell_and_do_nothing);
+	tcase_add_loop_test(tcase, test_who_says_audit, 0, (int)COUNT(modes));
+	tcase_add_test(tcase, test_panic_ends);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
