@@ -10,6 +10,9 @@
 #define CHAIN_NO_FLOW   "no_flow"
 #define CHAIN_MIDSTREAM "midstream"
 #define CHAIN_UNUSUAL   "unusual" /* packets of no established flow */
+/* A rule that logs is two in the kernel: behind a jump, packets that it is not about pay for one comparison. */
+#define CHAIN_CONDEMNED "condemned"
+#define CHAIN_ELSEWHERE "elsewhere" /* an endpoint's address by another way than its bridge */
 
 /* --- words ------------------------------------------------------------------------------------- */
 
@@ -142,6 +145,14 @@ void skeleton_midstream(struct ruleset *rs, bool everywhere)
 	ruleset_chain(rs, CHAIN_MIDSTREAM, "new TCP without SYN", &rules);
 }
 
+static void build_condemned(struct ruleset *rs)
+{
+	struct rule_list rules = {0};
+
+	skeleton_deny(rule_append(&rules), LOG_CONDEMNED, false);
+	ruleset_chain(rs, CHAIN_CONDEMNED, "flows that were denied when they were live", &rules);
+}
+
 static void build_unusual(struct ruleset *rs)
 {
 	struct rule_list rules = {0};
@@ -177,7 +188,7 @@ static void begin(struct rule_list *rules, const struct skeleton_config *config)
 	skeleton_jump(rule, CHAIN_LIVE);
 	rule = rule_append(rules);
 	match_mark(rule, &config->marks, mark_condemned(&config->marks));
-	skeleton_deny(rule, LOG_CONDEMNED, true);
+	skeleton_jump(rule, CHAIN_CONDEMNED);
 	rule = rule_append(rules);
 	skeleton_match_value(rule, MATCH_CT_STATE, CT_ESTABLISHED);
 	rule->matches[0].negate = true;
@@ -288,7 +299,7 @@ void skeleton_strict(struct ruleset *rs, const struct skeleton_config *config, b
 /* A bound address comes in by its own bridge, and by no other way. */
 static void build_prerouting(struct ruleset *rs)
 {
-	struct rule_list rules = {0};
+	struct rule_list rules = {0}, elsewhere = {0};
 
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		struct rule *rule = rule_append(&rules);
@@ -299,8 +310,11 @@ static void build_prerouting(struct ruleset *rs)
 		rule = rule_append(&rules);
 		skeleton_match_set(rule, MATCH_HDR_ADDR_SET, SIDE_SRC, family,
 			by_family(family, SET_OWNED4, SET_OWNED6));
-		skeleton_deny(rule, LOG_SPOOFED, true);
+		skeleton_jump(rule, CHAIN_ELSEWHERE);
 	}
+	skeleton_deny(rule_append(&elsewhere), LOG_SPOOFED, false);
+	ruleset_chain_in(rs, IN_INET, CHAIN_ELSEWHERE, "an endpoint's address, not by its bridge",
+		&elsewhere);
 	ruleset_chain_in(rs, IN_INET, CHAIN_PREROUTING,
 		"an endpoint's address comes in by its own bridge only", &rules);
 }
@@ -467,6 +481,7 @@ void skeleton_build(struct ruleset *rs, const struct skeleton_config *config)
 	build_no_flow(rs);
 	skeleton_midstream(rs, false);
 	build_unusual(rs);
+	build_condemned(rs);
 	skeleton_strict(rs, config, false);
 	ruleset_chain_in(
 		rs, IN_INET, CHAIN_PUBLISHED, "published ports that docker-proxy serves", &none);
