@@ -104,6 +104,8 @@ def boot(kernel: str, scenario: str, names: list, probes: pathlib.Path) -> Outco
 
 def note(outcome: Outcome, event: dict, where: str) -> None:
     match event["event"]:
+        case "begin":
+            say(f"{where}: {event['test']} begins")
         case "end":
             outcome.results[event["test"]] = event
             say(f"{where}: {event['test']} {event['outcome']} after {event['seconds']:g} s\n{event['text']}".rstrip())
@@ -187,9 +189,9 @@ def load_tests(_loader, tests, _pattern):
     """Notes which tests are going to be asked for, after -k has chosen."""
     todo = [tests]
     while todo:
-        each = todo.pop()
+        each = todo.pop(0)
         if isinstance(each, unittest.TestSuite):
-            todo += list(each)
+            todo[:0] = list(each)
         elif isinstance(each, InMachine):
             RUNS.want(each.key, each.names[each.id().split(".")[-1]])
     return tests
