@@ -33,8 +33,10 @@ static void commit_now(struct dataplane *dp)
 
 	if (!dp->started)
 		return;
-	revocation_prepare(dp->revocation);
-	if (kernel_commit(dp->kernel, dp->ruleset, &commit, &err) < 0) {
+	/* only against what the kernel really has can be told whether anything is revoked */
+	if (kernel_compare(dp->kernel, dp->ruleset, &err) == 0)
+		revocation_prepare(dp->revocation);
+	if (err.text[0] || kernel_commit(dp->kernel, dp->ruleset, &commit, &err) < 0) {
 		retry_later(dp);
 		dp->ops.failed(&err, dp->arg);
 		return;
