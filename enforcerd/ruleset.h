@@ -138,12 +138,12 @@ const struct rule_list *ruleset_rules(const struct ruleset *rs, const char *chai
 const char *ruleset_target(const struct ruleset *rs, const char *map, const struct elem_key *key);
 enum ruleset_answer { RULESET_NO, RULESET_YES, RULESET_UNKNOWN };
 /* Whether a set has an address, as an element or within a range; UNKNOWN where there is no such set of addresses. */
-enum ruleset_answer ruleset_has_ip(const struct ruleset *rs, const char *set, const struct ip *ip);
+enum ruleset_answer ruleset_has_ip(const struct ruleset *rs, const char *name, const struct ip *ip);
 enum ruleset_answer ruleset_has_port(const struct ruleset *rs, const char *set, uint16_t port);
 enum ruleset_answer ruleset_has_ifname(
 	const struct ruleset *rs, const char *set, const char *ifname);
 /* Calls fn for each element, in no order that means anything, until it returns false. chain: of a map, else NULL. */
-void ruleset_each(const struct ruleset *rs, const char *set,
+void ruleset_each(const struct ruleset *rs, const char *name,
 	bool (*fn)(const struct elem_key *key, const char *chain, void *arg), void *arg);
 
 DEFINE_CLEANUP(ruleset, struct ruleset *, ruleset_free)
