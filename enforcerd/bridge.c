@@ -236,6 +236,18 @@ static void on_news(evutil_socket_t fd, short what, void *arg)
 		watch->fn(watch->arg);
 }
 
+static int listen_for_news(struct bridge_watch *watch, struct event_base *base, struct err *err)
+{
+	watch->news = netlink_open(NETLINK_ROUTE, err);
+	if (!watch->news || netlink_listen(watch->news, RTNLGRP_LINK, err) < 0)
+		return err_wrap(err, "watch links");
+	watch->event =
+		event_new(base, netlink_fd(watch->news), EV_READ | EV_PERSIST, on_news, watch);
+	if (!watch->event || event_add(watch->event, NULL) < 0)
+		return err_set(err, 0, "watch links: no event");
+	return 0;
+}
+
 struct bridge_watch *bridge_watch_new(
 	struct event_base *base, void (*fn)(void *arg), void *arg, struct err *err)
 {
@@ -244,29 +256,7 @@ struct bridge_watch *bridge_watch_new(
 	watch->fn = fn;
 	watch->arg = arg;
 	watch->requests = netlink_open(NETLINK_ROUTE, err);
-	if (watch->requests && !fn)
-		return steal_ptr(watch);
-	watch->news = watch->requests ? netlink_open(NETLINK_ROUTE, err) : NULL;
-	if (!watch->news || netlink_listen(watch->news, RTNLGRP_LINK, err) < 0) {
-		err_wrap(err, "watch links");
+	if (!watch->requests || (fn && listen_for_news(watch, base, err) < 0))
 		return NULL;
-	}
-	watch->event =
-		event_new(base, netlink_fd(watch->news), EV_READ | EV_PERSIST, on_news, watch);
-	if (!watch->event || event_add(watch->event, NULL) < 0) {
-		err_set(err, 0, "watch links: no event");
-		return NULL;
-	}
 	return steal_ptr(watch);
-}
-
-void bridge_watch_free(struct bridge_watch *watch)
-{
-	if (!watch)
-		return;
-	if (watch->event)
-		event_free(watch->event);
-	netlink_close(watch->requests);
-	netlink_close(watch->news);
-	free(watch);
 }

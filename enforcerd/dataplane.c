@@ -16,6 +16,7 @@ struct dataplane {
 	struct event *retry_timer;
 	struct backoff retry;
 	bool started, fresh;
+	unsigned long long repairs; /* as of the last commit */
 };
 
 static void retry_later(struct dataplane *dp)
@@ -24,6 +25,15 @@ static void retry_later(struct dataplane *dp)
 	const struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
 
 	evtimer_add(dp->retry_timer, &delay);
+}
+
+/* Somebody else had his hands in our tables: flows may bear marks that no policy of ours gave them. */
+static bool repaired(struct dataplane *dp)
+{
+	unsigned long long before = dp->repairs;
+
+	dp->repairs = kernel_repairs(dp->kernel, NULL);
+	return dp->repairs != before;
 }
 
 static void commit_now(struct dataplane *dp)
@@ -43,6 +53,10 @@ static void commit_now(struct dataplane *dp)
 	}
 	backoff_reset(&dp->retry);
 	revocation_committed(dp->revocation);
+	if (repaired(dp)) {
+		revocation_adopt(dp->revocation, 0);
+		dataplane_commit_later(dp);
+	}
 	/* not before: until the first commit there is nothing of ours to watch, and nobody would read the news */
 	if (!event_pending(dp->foreign_event, EV_READ, NULL))
 		event_add(dp->foreign_event, NULL);
