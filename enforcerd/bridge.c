@@ -260,3 +260,13 @@ struct bridge_watch *bridge_watch_new(
 		return NULL;
 	return steal_ptr(watch);
 }
+void bridge_watch_free(struct bridge_watch *watch)
+{
+	if (!watch)
+		return;
+	if (watch->event)
+		event_free(watch->event);
+	netlink_close(watch->requests);
+	netlink_close(watch->news);
+	free(watch);
+}

@@ -23,8 +23,8 @@ struct dataplane_ops {
 
 struct dataplane *dataplane_new(struct event_base *base, const struct kernel_options *options,
 	const struct dataplane_ops *ops, void *arg, struct err *err) must_check;
-void dataplane_free(struct dataplane *dataplane); /* rules stay */
-struct kernel *dataplane_kernel(struct dataplane *dataplane);
+void dataplane_free(struct dataplane *dp); /* rules stay */
+struct kernel *dataplane_kernel(struct dataplane *dp);
 
 /* Told of the elements that the kernel has in SET_AT4 and SET_AT6. */
 typedef void dataplane_element_fn(const char *set, enum set_type type, const struct elem_key *key,
@@ -34,22 +34,22 @@ typedef void dataplane_element_fn(const char *set, enum set_type type, const str
  * The ruleset that is to be in force, borrowed. Before anything else is asked for. What a predecessor left in the kernel is read: its
  * generation goes on, and where it had ports bound is told.
  */
-int dataplane_attach(struct dataplane *dataplane, struct ruleset *ruleset,
+int dataplane_attach(struct dataplane *dp, struct ruleset *ruleset,
 	const struct skeleton_config *config, dataplane_element_fn *element, void *arg,
 	struct err *err) must_check;
 /* The kernel had no generation: the first load, or as good as one. */
-bool dataplane_fresh(const struct dataplane *dataplane);
+bool dataplane_fresh(const struct dataplane *dp);
 /* From now on it is committed. Until then what a predecessor left is in force. */
-void dataplane_start(struct dataplane *dataplane);
-bool dataplane_started(const struct dataplane *dataplane);
+void dataplane_start(struct dataplane *dp);
+bool dataplane_started(const struct dataplane *dp);
 /* Something may be pending. Nothing happens before dataplane_start(). */
-void dataplane_commit_later(struct dataplane *dataplane);
+void dataplane_commit_later(struct dataplane *dp);
 /* What the kernel holds is not to be trusted: everything is compared. */
-void dataplane_lost(struct dataplane *dataplane);
+void dataplane_lost(struct dataplane *dp);
 
 /* Of the generations: for reports. */
-void dataplane_revocations(const struct dataplane *dataplane, struct revocation_stats *stats);
-uint32_t dataplane_generation(const struct dataplane *dataplane);
+void dataplane_revocations(const struct dataplane *dp, struct revocation_stats *stats);
+uint32_t dataplane_generation(const struct dataplane *dp);
 
 DEFINE_CLEANUP(dataplane, struct dataplane *, dataplane_free)
 
