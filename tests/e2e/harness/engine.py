@@ -186,10 +186,10 @@ class Engine:
 
     release: one of RELEASES, or what BULKHEAD_ENGINE says; 20.10 is the host's own, and the others see nothing of the host's files but self.directory.
     live_restore: containers outlive the Engine. out: an HTTP proxy is reachable in the namespace at self.proxy_url, the
-    only way to the outside (image builds).
+    only way to the outside (image builds). settings: more of daemon.json.
     """
 
-    def __init__(self, live_restore: bool = False, out: bool = False, release: str = ""):
+    def __init__(self, live_restore: bool = False, out: bool = False, release: str = "", settings=None):
         self.release = RELEASES[release or os.environ.get("BULKHEAD_ENGINE", "20.10")]
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bh-e2e-"))
         self.namespace = Namespace(self.directory.name)
@@ -197,6 +197,7 @@ class Engine:
         self.containers = {}
         self.serials = serials()
         self.live_restore = live_restore
+        self.settings = settings or {}
         self.proxy = None
         self.proxy_url = ""
         self.out = out
@@ -232,7 +233,7 @@ class Engine:
         self.namespace.create()
         self.cli_config.mkdir()
         config = self.directory / "daemon.json"
-        config.write_text(json.dumps({"live-restore": self.live_restore, "shutdown-timeout": 3}))
+        config.write_text(json.dumps({"live-restore": self.live_restore, "shutdown-timeout": 3, **self.settings}))
         self.process = Process(
             "dockerd",
             self.namespace.prefix()
