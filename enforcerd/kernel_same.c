@@ -66,8 +66,8 @@ static bool same_expr(const struct nftnl_expr *wanted, const struct nftnl_expr *
 
 	if (strcmp(name, nftnl_expr_get_str(found, NFTNL_EXPR_NAME)) != 0)
 		return false;
-	for (uint16_t attr = NFTNL_EXPR_BASE; attr < ATTRS_MAX; attr++)
-		if (!same_attr(name, wanted, found, attr))
+	for (int attr = NFTNL_EXPR_BASE; attr < ATTRS_MAX; attr++)
+		if (!same_attr(name, wanted, found, (uint16_t)attr))
 			return false;
 	return true;
 }
