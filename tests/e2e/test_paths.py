@@ -116,13 +116,16 @@ class Network:
         return f"10.66.{int(self.number, 16)}.1" if version == 4 else f"fd00:66:{self.number}::1"
 
     def create(self, engine):
-        words = ["--subnet", self.subnet(4), "--gateway", self.gateway(4), "-o", f"com.docker.network.bridge.name={self.bridge}", *self.options]
+        words = ["-o", f"com.docker.network.bridge.name={self.bridge}", *self.options]
+        words += ["--subnet", self.subnet(4), "--gateway", self.gateway(4)]
         if 6 in self.versions:
             words += ["--ipv6", "--subnet", self.subnet(6), "--gateway", self.gateway(6)]
         return engine.network(self.name, options=words)
 
 
-NEAR = Network("near", "br-near", "1")
+# since Engine 28 nothing from outside reaches a port that is not published, unless the network is made so; others ignore it
+UNPROTECTED = tuple(word for v in (4, 6) for word in ("-o", f"com.docker.network.bridge.gateway_mode_ipv{v}=nat-unprotected"))
+NEAR = Network("near", "br-near", "1", options=UNPROTECTED)
 NEXT = Network("next", "br-next", "2")
 FOUR = Network("four", "br-four", "4", versions=(4,))
 INSIDE = Network("inside", "br-inside", "5", options=("--internal",))
@@ -194,7 +197,8 @@ class World:
     def _let_through(self):
         """Between bridges, from outside, and within one of the networks without ICC: what Docker would not, by the rule
         that an operator would make. Ours decide."""
-        pairs = ("-i bh-out", "-i br-next -o br-near", "-i br-near -o br-next -m conntrack --ctstate ESTABLISHED,RELATED", "-i br-apart -o br-apart")
+        answers = "-i br-near -o br-next -m conntrack --ctstate ESTABLISHED,RELATED"
+        pairs = ("-i bh-out", "-i br-next -o br-near", answers, "-i br-apart -o br-apart")
         # Engine 20.10 has DOCKER-USER for IPv4 only, and drops neighbour discovery within an internal network
         discovery = ("-i br-inside -o br-inside -p ipv6-icmp",)
         for program, chain, more in (("iptables", "DOCKER-USER", ()), ("ip6tables", "FORWARD", discovery)):
@@ -211,10 +215,11 @@ class World:
                 icc=network is not SHUT and network is not APART,
                 internal=network is INSIDE,
                 unprotected=network is NEAR,
-                published=[nft.Published({v: self.made[name].address(v) for v in network.versions}, PUBLISHED[name], PORT) for name in own],
+                published=[nft.Published(self.of(name), PUBLISHED[name], PORT) for name in own],
             )
             if network is NEAR:
                 bridge.published.append(nft.Published(self.of("near-b"), LOOPBACK, PORT, host=loopback(self.proxy)))
+                bridge.published.append(nft.Published(self.of("near-b"), BULK_PUBLISHED, BULK_PORT, ("tcp",)))
             bridges.append(bridge)
         for version in (4, 6):
             call(self.home + ["nft", "-f", "-"], input=nft.table(bridges, version, self.proxy))
@@ -225,7 +230,6 @@ class World:
 
     def gateways(self) -> dict:
         return {v: [HOST[v], *(n.gateway(v) for n in self.networks if v in n.versions)] for v in (4, 6)}
-
 
 
 def direct_cells(w) -> list:
@@ -264,7 +268,7 @@ def gateway(network) -> dict:
 
 def published_cells(w) -> list:
     near_a, next_a, home, far = w.insides["near-a"], w.insides["next-a"], w.home, w.beyond.inside()
-    port = PUBLISHED["near-b"]
+    port, four = PUBLISHED["near-b"], PUBLISHED["four-b"]
     way = "docker-proxy" if w.proxy else "hairpin"
     cells = [
         Cell("published, DNAT: from outside", far, HOST, port, RECEIVER),
@@ -277,8 +281,8 @@ def published_cells(w) -> list:
     ]
     if w.proxy:
         cells += [
-            Cell("published, docker-proxy: outside IPv6 to an IPv4 container", far, {6: HOST[6]}, PUBLISHED["four-b"], RECEIVER),
-            Cell("published, docker-proxy: another bridge's IPv6 to an IPv4 container", next_a, {6: NEXT.gateway(6)}, PUBLISHED["four-b"], BOTH),
+            Cell("published, docker-proxy: outside IPv6 to an IPv4 container", far, {6: HOST[6]}, four, RECEIVER),
+            Cell("published, docker-proxy: another bridge's IPv6 to an IPv4 container", next_a, {6: NEXT.gateway(6)}, four, BOTH),
         ]
     if "docker-b" in w.insides:
         cells.append(Cell("docker0: published, DNAT: from outside", far, HOST, PUBLISHED["docker-b"], RECEIVER))
@@ -387,8 +391,8 @@ class Alive:
         self.segment = Namespace(f"{self.world.engine.namespace.name}-u")
         self.segment.create()
         self.case.addCleanup(self.segment.delete)
-        for words in (f"link add bh-up type veth peer name bh-seg netns {self.segment.name}", "link set bh-up master br-near", "link set bh-up up"):
-            call(self.world.home + ["ip", *words.split()])
+        for words in (f"add bh-up type veth peer name bh-seg netns {self.segment.name}", "set bh-up master br-near", "set bh-up up"):
+            call(self.world.home + ["ip", "link", *words.split()])
         call(self.segment.prefix() + ["ip", "link", "set", "bh-seg", "up"])
 
     def path(self, name) -> str:
@@ -475,6 +479,7 @@ class Paths:
     names = ()
     own_firewall = True  # Docker makes its rules itself
     host_drop = False
+    keeps_alive = False  # whether path MTU, neighbours and advertisements are looked at as well
 
     @classmethod
     def setUpClass(cls):
@@ -536,7 +541,8 @@ class Paths:
             return f"{sum(each[4] == want for each in some)} of {len(some)}"
 
         free = [each for each in told if each not in ours]
-        return f"allowed {right(ours, True)}, denied {right(ours, False)}, without rules {sum(e[4] is True for e in free)} of {len(free)} answered"
+        answered = f"{sum(each[4] is True for each in free)} of {len(free)}"
+        return f"allowed {right(ours, True)}, denied {right(ours, False)}, without rules {answered} answered"
 
     # --- the table
 
@@ -560,7 +566,9 @@ class Paths:
         self.stack = Stack(self.engine)
         self.witnesses = (self.engine, self.stack)
         self.ask("without our rules", None)
-        self.before()
+        if self.keeps_alive:
+            alive = Alive(self)
+            alive.check("without our rules")
         with self.stack:
             self.settle()
             self.ask("no policy", NEVER)
@@ -569,7 +577,8 @@ class Paths:
                 self.ask(f"the {end}'s policy", frozenset({end}))
             self.apply("sender", "receiver")
             self.ask("both policies", BOTH)
-            self.during()
+            if self.keeps_alive:
+                alive.check("both policies")
             if self.host_drop:
                 self.stack.enforcerd.stop()
                 self.stack.enforcerd.argv += ["--host-action", "drop"]
@@ -578,28 +587,16 @@ class Paths:
                 self.ask("both policies, host action drop", BOTH, host_drop=True)
         self.ask("without our rules", None)
 
-    def before(self):
-        """What else is asked without our rules."""
-
-    def during(self):
-        """What else is asked while both policies are in force."""
-
 
 class Iptables(Paths, Case):
     settings = {"experimental": True, "ip6tables": True, **DEFAULT_SETTINGS}
     backend = "iptables"
-    names = ("near-a", "near-b", "next-a", "four-b", "inside-a", "inside-b", "apart-a", "apart-b", "shut-a", "shut-b", "docker-a", "docker-b")
+    names = tuple(name for name, _, _ in CONTAINERS if name != "self")
     host_drop = True
+    keeps_alive = True
 
     def cells(self):
         return super().cells() + apart_cells(self.world, True)
-
-    def before(self):
-        self.alive = Alive(self)
-        self.alive.check("without our rules")
-
-    def during(self):
-        self.alive.check("both policies")
 
 
 class Hairpin(Paths, Case):
@@ -614,6 +611,7 @@ class Nftables(Paths, Case):
     names = Iptables.names if LONG else ("near-a", "near-b", "next-a", "four-b", "docker-a", "docker-b")
     own_firewall = False
     host_drop = LONG
+    keeps_alive = LONG
 
     def cells(self):
         return super().cells() + (apart_cells(self.world, False) if "shut-a" in self.names else [])
