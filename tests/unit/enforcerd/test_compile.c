@@ -319,6 +319,7 @@ START_TEST(test_long_names_are_cut)
 	ck_assert_ptr_nonnull(strstr(rules.items[0].comment, "nnn ingress[0]"));
 	ck_assert_uint_lt(strlen(rules.items[0].log_prefix), LOG_PREFIX_MAX);
 	rule_list_free(&rules);
+	needed_list_free(&needed);
 }
 END_TEST
 
@@ -431,6 +432,7 @@ START_TEST(test_a_group_without_policies_is_closed)
 	ck_assert_str_eq(text,
 		"log original \"bulkhead egress end\" counter drop_egress goto denied "
 		"comment \"isolated, and no policy governs it\"\n");
+	needed_list_free(&needed);
 }
 END_TEST
 
