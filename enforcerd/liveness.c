@@ -4,33 +4,22 @@
 #include "common/record.h"
 #include "common/store.h"
 #include "common/xalloc.h"
+#include "enforcerd/state.h"
 
-#include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <string.h>
 #include <time.h>
-
-enum { BOOT_ID_SIZE = 64 };
 
 struct liveness {
 	struct redis *redis;
 	char *node;
 	void (*changed)(void *arg);
 	void *arg;
-	char boot[BOOT_ID_SIZE];
-	long long heartbeat; /* unix seconds, 0: none of this boot */
+	char boot[STATE_BOOT_SIZE]; /* "": not known */
+	long long heartbeat;        /* unix seconds, 0: none of this boot */
 	bool asking, was_alive;
 	bool confirm; /* somebody waits for it to be alive */
 };
-
-static void read_boot_id(char text[BOOT_ID_SIZE])
-{
-	cleanup_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, BOOT_ID_SIZE - 1);
-
-	text[n > 0 ? (size_t)n : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-}
 
 static void take(struct liveness *l, const char *text, size_t len)
 {
@@ -69,7 +58,8 @@ struct liveness *liveness_new(
 	l->node = xstrdup(node);
 	l->changed = changed;
 	l->arg = arg;
-	read_boot_id(l->boot);
+	/* without one, no record is of this boot */
+	(void)!state_boot(l->boot, NULL);
 	return l;
 }
 

@@ -49,6 +49,14 @@ void w_list_free(struct w_list *list)
 	*list = (struct w_list){0};
 }
 
+void w_plain_text(char *text)
+{
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f || *c == '"' ||
+			*c == '\\')
+			*c = '?';
+}
+
 struct w_text *w_text_find(struct w_text *table, const char *key)
 {
 	struct w_text *entry = NULL;

@@ -175,10 +175,7 @@ static void make_comment(const struct w_endpoint *owner, bool conflict, char *co
 {
 	snprintf(comment, size, "%s",
 		conflict ? "claimed by two endpoints" : owner->record->container_name);
-	for (char *c = comment; *c; c++)
-		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f || *c == '"' ||
-			*c == '\\')
-			*c = '?';
+	w_plain_text(comment);
 }
 
 static void settle_owned(struct world *world, struct w_address *address)

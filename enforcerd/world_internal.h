@@ -171,6 +171,8 @@ void w_list_add(struct w_list *list, void *item);
 bool w_list_has(const struct w_list *list, const void *item);
 void w_list_remove(struct w_list *list, const void *item);
 void w_list_free(struct w_list *list);
+/* nft refuses a comment that its own parser could not read back: what is not plain becomes "?". */
+void w_plain_text(char *text);
 struct w_text *w_text_find(struct w_text *table, const char *key);
 void w_text_put(struct w_text **table, const char *key, const char *text);
 void w_text_remove(struct w_text **table, const char *key);

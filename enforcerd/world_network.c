@@ -122,10 +122,7 @@ static void bridge_rules(struct rule_list *rules, const struct w_network *networ
 static void strict_comment(const struct w_network *network, char comment[RULE_COMMENT_MAX])
 {
 	snprintf(comment, RULE_COMMENT_MAX, "strict network %.80s", network->record->name);
-	for (char *c = comment; *c; c++)
-		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f || *c == '"' ||
-			*c == '\\')
-			*c = '?';
+	w_plain_text(comment);
 }
 
 static void build_strict(struct world *world, struct w_network *network)

@@ -101,10 +101,7 @@ static void make_comment(const struct w_endpoint *endpoint, char comment[COMMENT
 {
 	snprintf(comment, COMMENT_SIZE, "%.72s %s", endpoint->record->id,
 		endpoint->record->container_name);
-	for (char *c = comment; *c; c++)
-		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f || *c == '"' ||
-			*c == '\\')
-			*c = '?';
+	w_plain_text(comment);
 }
 
 /* The address that the kernel makes of a MAC for itself on a link: RFC 4291, appendix A. */

@@ -295,10 +295,7 @@ static void build_dispatch(struct world *world)
 		skeleton_jump(rule, world->published[i].chain);
 		snprintf(rule->comment, sizeof(rule->comment), "%.100s",
 			world->published[i].endpoint->record->container_name);
-		for (char *c = rule->comment; *c; c++)
-			if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f || *c == '"' ||
-				*c == '\\')
-				*c = '?';
+		w_plain_text(rule->comment);
 	}
 	ruleset_chain_in(world->rs, IN_INET, CHAIN_PUBLISHED,
 		"published ports that docker-proxy serves", &rules);
