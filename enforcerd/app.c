@@ -179,6 +179,7 @@ static void report_send(struct app *app)
 static bool on_ready(struct strbuf *reasons, void *arg)
 {
 	struct app *app = arg;
+	struct world_stats stats;
 	cleanup_json json_t *blind = json_array();
 
 	for (size_t i = 0; i < STREAM_COUNT; i++)
@@ -191,6 +192,10 @@ static bool on_ready(struct strbuf *reasons, void *arg)
 		strbuf_addf(reasons, "kernel: %s\n",
 			app->report.last_error[0] ? app->report.last_error
 						  : "rules not written yet");
+	world_stats(app->world, &stats);
+	if (!liveness_alive(app->liveness) && stats.withdrawn)
+		strbuf_addf(reasons, "syncd is not heard of, and %zu endpoints are at no port\n",
+			stats.withdrawn);
 	if (bridges_blind(app->bridges, blind))
 		strbuf_addf(reasons, "bridges: %s\n", json_string_value(json_array_get(blind, 0)));
 	return reasons->len == 0;
@@ -587,7 +592,8 @@ static int open_redis(struct app *app, struct err *err)
 	if (!app->pubsub)
 		return -1;
 	open_flow_log(app);
-	app->liveness = liveness_new(app->commands, app->options->daemon.node, on_liveness, app);
+	app->liveness =
+		liveness_new(app->base, app->commands, app->options->daemon.node, on_liveness, app);
 	app->streams[STREAM_NODE].name =
 		xasprintf(STORE_NODE_STREAM "%s", app->options->daemon.node);
 	app->streams[STREAM_POLICIES].name = xstrdup(STORE_POLICIES_STREAM);

@@ -8,19 +8,21 @@
 
 #include "common/redis.h"
 
+#include <event2/event.h>
+
 enum { LIVENESS_SECONDS = 5 }; /* a heartbeat is sent every second, a lease is three */
 
 struct liveness;
 
 /* changed is called when it became alive, or no longer is. redis is borrowed and must outlive it. */
-struct liveness *liveness_new(
-	struct redis *redis, const char *node, void (*changed)(void *arg), void *arg);
+struct liveness *liveness_new(struct event_base *base, struct redis *redis, const char *node,
+	void (*changed)(void *arg), void *arg);
 void liveness_free(struct liveness *liveness);
 /* Asks the store; call when it is READY, before readers ask, and from time to time. An outstanding question is not repeated. */
 void liveness_ask(struct liveness *liveness);
 /* The same; where it turns out to be alive, changed is called whatever was thought of it before. */
 void liveness_confirm(struct liveness *liveness);
-/* As of the last answer, and not longer ago than LIVENESS_SECONDS. */
+/* Its heartbeat has advanced while we looked, which takes a second after a start, and is not older than LIVENESS_SECONDS. */
 bool liveness_alive(const struct liveness *liveness);
 
 DEFINE_CLEANUP(liveness, struct liveness *, liveness_free)
