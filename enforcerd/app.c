@@ -261,9 +261,7 @@ static void on_bridges_changed(void *arg)
 
 static void on_visible(void *arg)
 {
-	struct app *app = arg;
-
-	first_look_begin(app->first_look);
+	first_look_begin(((const struct app *)arg)->first_look);
 }
 
 static void on_links_changed(void *arg)
@@ -278,11 +276,15 @@ static void on_links_changed(void *arg)
 /* --- store to world ---------------------------------------------------------------------------- */
 
 /*
- * A change that is told by a message was just made by a living syncd; a whole stream says no more of the present than its keeper is
- * alive.
+ * A change of the node stream that is told by a message was just made by a living syncd; a whole stream says no more of the present
+ * than its keeper is alive, and the policies nothing at all of where endpoints are.
  */
-static enum binding_trust trust_of(const struct app *app, bool whole)
+static enum binding_trust trust_of(const struct stream *stream, bool whole)
 {
+	const struct app *app = stream->app;
+
+	if (stream != &app->streams[STREAM_NODE])
+		return TRUST_NONE;
 	if (!whole)
 		return TRUST_NEWS;
 	return liveness_alive(app->liveness) ? TRUST_LISTED : TRUST_NONE;
@@ -306,7 +308,7 @@ static void take(struct stream *stream, const struct store_change *changes, size
 	struct app *app = stream->app;
 	struct err err = {0};
 
-	whereabouts_trust(app->whereabouts, trust_of(app, whole));
+	whereabouts_trust(app->whereabouts, trust_of(stream, whole));
 	if (world_apply(app->world, stream->name, changes, count, whole, &err) < 0) {
 		stream->refused = true;
 		snprintf(stream->trouble, sizeof(stream->trouble), "%s", err.text);
@@ -377,8 +379,7 @@ static void on_commands(enum redis_event event, const char *cause, void *arg)
 
 	log_redis(app->commands, event, cause);
 	snprintf(app->redis_cause, sizeof(app->redis_cause), "%s", cause);
-	if (event == REDIS_LOST)
-		app->reporting = false;
+	app->reporting &= event != REDIS_LOST;
 	flow_log_redis_event(app->flow_log, event);
 	/* its answer comes before those to the readers */
 	liveness_ask(app->liveness);
@@ -426,7 +427,7 @@ static void on_resync(evutil_socket_t fd, short what, void *arg)
 /* Its records were read before it was known to be alive, or it has come back. */
 static void on_liveness(void *arg)
 {
-	struct app *app = arg;
+	const struct app *app = arg;
 
 	if (liveness_alive(app->liveness))
 		store_reader_resync(app->streams[STREAM_NODE].reader, true);

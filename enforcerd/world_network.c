@@ -187,13 +187,17 @@ static void drop_strict(struct world *world, struct w_network *network)
 
 /* --- changes ----------------------------------------------------------------------------------- */
 
-static void mark_endpoints(struct world *world, const char *network_id)
+/*
+ * rebound: the network's record is another, and so may its bridge be: who places endpoints is told again. Not for a change of isolation,
+ * which an operator makes: it says nothing about whether the endpoints' records are still true.
+ */
+static void mark_endpoints(struct world *world, const char *network_id, bool rebound)
 {
 	struct w_endpoint *endpoint;
 
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next)
 		if (!strcmp(endpoint->record->network_id, network_id)) {
-			endpoint->announced = false; /* its bridge may be another */
+			endpoint->announced &= !rebound;
 			world_mark_stale(world, endpoint);
 		}
 }
@@ -204,7 +208,7 @@ void world_network_settle(struct world *world, struct w_network *network)
 	bool strict = isolation == ISOLATION_STRICT && world_network_enforced(network);
 
 	if (isolation != network->isolation || strict != network->strict)
-		mark_endpoints(world, network->record->id);
+		mark_endpoints(world, network->record->id, false);
 	network->isolation = isolation;
 	world->bridges_stale = true;
 	if (!strict) {
@@ -238,14 +242,14 @@ void world_network_put(struct world *world, struct network *record)
 	network->record = record;
 	make_names(network);
 	HASH_ADD_KEYPTR(hh, world->networks, record->id, strlen(record->id), network);
-	mark_endpoints(world, record->id);
+	mark_endpoints(world, record->id, true);
 	world_network_settle(world, network);
 }
 
 void world_network_remove(struct world *world, struct w_network *network)
 {
 	drop_strict(world, network);
-	mark_endpoints(world, network->record->id);
+	mark_endpoints(world, network->record->id, true);
 	HASH_DEL(world->networks, network);
 	network_free(network->record);
 	free(network);

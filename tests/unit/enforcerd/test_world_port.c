@@ -70,6 +70,35 @@ START_TEST(test_who_is_nowhere_counts_nowhere)
 }
 END_TEST
 
+static void count_told(const struct endpoint *record, const char *bridge, void *arg)
+{
+	(void)record;
+	(void)bridge;
+	++*(size_t *)arg;
+}
+
+/* Told again, a record that nobody vouches for could pass for news. */
+START_TEST(test_what_an_operator_says_of_a_network_is_no_news_of_endpoints)
+{
+	static const struct world_ops ops = {count_told, ignore_gone};
+	size_t told = 0;
+	const struct world_config config = {
+		.node = NODE, .isolation = ISOLATION_LABELLED, .ops = &ops, .ops_arg = &told};
+	CLEANUP(world) struct world *world = world_new(&config);
+
+	put_network(world, 1, "null");
+	put_endpoint(world, "web", "10.1.0.3", "{'role':'web'}");
+	ck_assert_uint_eq(told, 1);
+	change(world, KIND_ISOLATION, "*/net1", xstrdup("strict"));
+	ck_assert_uint_eq(told, 1);
+	change(world, KIND_ISOLATION, "*/net1", NULL);
+	ck_assert_uint_eq(told, 1);
+	/* its record may say another bridge */
+	put_network(world, 1, "'strict'");
+	ck_assert_uint_eq(told, 2);
+}
+END_TEST
+
 START_TEST(test_a_bound_endpoint_has_its_port)
 {
 	CLEANUP(world) struct world *world = placing_world(true);
@@ -301,6 +330,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, test_who_is_nowhere_counts_nowhere);
+	tcase_add_test(tcase, test_what_an_operator_says_of_a_network_is_no_news_of_endpoints);
 	tcase_add_test(tcase, test_a_bound_endpoint_has_its_port);
 	tcase_add_test(tcase, test_bystanders_are_bound_but_not_guarded);
 	tcase_add_test(tcase, test_a_mac_is_owned_while_any_port_has_it);
