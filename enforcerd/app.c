@@ -281,13 +281,11 @@ static void on_links_changed(void *arg)
  */
 static enum binding_trust trust_of(const struct stream *stream, bool whole)
 {
-	const struct app *app = stream->app;
-
-	if (stream != &app->streams[STREAM_NODE])
+	if (stream != &stream->app->streams[STREAM_NODE])
 		return TRUST_NONE;
 	if (!whole)
 		return TRUST_NEWS;
-	return liveness_alive(app->liveness) ? TRUST_LISTED : TRUST_NONE;
+	return liveness_alive(stream->app->liveness) ? TRUST_LISTED : TRUST_NONE;
 }
 
 /*

@@ -132,6 +132,9 @@ int dataplane_attach(struct dataplane *dp, struct ruleset *ruleset,
 	if (!dp->revocation || kernel_adopt(dp->kernel, &adopter, arg, &generation, err) < 0)
 		return -1;
 	dp->fresh = !generation;
+	/* whoever left it may have used other bits: then the marks are swept before a generation begins */
+	if (config->marks.mask != MARK_MASK_DEFAULT)
+		generation = 0;
 	revocation_adopt(dp->revocation, generation <= config->marks.last ? generation : 0);
 	return 0;
 }

@@ -386,8 +386,12 @@ static void build_live(
 
 	match_mark(rule, marks, mark_of_generation(marks, generation))->negate = true;
 	rule->verdict = VERDICT_RETURN;
-	/* read back by a restarted enforcerd: kernel_adopt() */
-	snprintf(rule->comment, sizeof(rule->comment), "generation %u", generation);
+	/* read back by a restarted enforcerd, kernel_adopt(): in other bits the same number would be another's mark */
+	if (marks->mask == MARK_MASK_DEFAULT)
+		snprintf(rule->comment, sizeof(rule->comment), "generation %u", generation);
+	else
+		snprintf(rule->comment, sizeof(rule->comment), "generation %u of mask 0x%08x",
+			generation, marks->mask);
 	rule = rule_append(rules);
 	skeleton_match_value(rule, MATCH_CT_STATE, CT_ESTABLISHED);
 	rule->verdict = VERDICT_ACCEPT;
