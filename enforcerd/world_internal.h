@@ -68,7 +68,8 @@ struct w_network {
 	struct network *record;
 	bool seen;
 	enum isolation isolation;
-	bool strict; /* its strict chains are in the ruleset */
+	bool strict;  /* its strict chains are in the ruleset */
+	bool managed; /* its bridge is in SET_MANAGED */
 	char strict_in[NFT_NAME_MAX], strict_out[NFT_NAME_MAX], strict_bridged[NFT_NAME_MAX];
 	char known[2][NFT_NAME_MAX];
 	UT_hash_handle hh; /* by record->id */
@@ -79,10 +80,9 @@ struct w_list {
 	size_t count, cap;
 };
 
-/* What the bridge table and the prerouting chain have of an endpoint. */
+/* What the bridge table has of an endpoint. */
 struct w_binding {
 	char port[RECORD_IFNAME_MAX + 1]; /* "": nothing */
-	char bridge[RECORD_IFNAME_MAX + 1];
 	uint8_t mac[6];
 	struct ip ips[2];
 	bool isolated;

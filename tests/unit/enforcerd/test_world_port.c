@@ -99,6 +99,29 @@ START_TEST(test_what_an_operator_says_of_a_network_is_no_news_of_endpoints)
 }
 END_TEST
 
+/* Where bystanders' flows are marked as well. */
+START_TEST(test_bridges_of_governed_networks_are_managed)
+{
+	const struct world_config config = {.node = NODE, .isolation = ISOLATION_LABELLED};
+	CLEANUP(world) struct world *world = world_new(&config);
+
+	put_network(world, 1, "null");
+	ck_assert(has_port(world, SET_MANAGED, "br-1", NULL));
+	change(world, KIND_ISOLATION, "*/net1", xstrdup("off"));
+	ck_assert(!has_port(world, SET_MANAGED, "br-1", NULL));
+	change(world, KIND_ISOLATION, "*/net1", xstrdup("strict"));
+	ck_assert(has_port(world, SET_MANAGED, "br-1", NULL));
+	/* another record of the same network */
+	put_network(world, 1, "'strict'");
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_MANAGED), 1);
+	put_network(world, 2, "'off'");
+	change(world, KIND_NETWORK, "net20000000", network_record(2, "macvlan", "'labelled'"));
+	ck_assert(!has_port(world, SET_MANAGED, "br-2", NULL));
+	change(world, KIND_NETWORK, "net10000000", NULL);
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_MANAGED), 0);
+}
+END_TEST
+
 START_TEST(test_a_bound_endpoint_has_its_port)
 {
 	CLEANUP(world) struct world *world = placing_world(true);
@@ -107,7 +130,6 @@ START_TEST(test_a_bound_endpoint_has_its_port)
 	place(world, "db", PLACE_BOUND, "veth1");
 	ck_assert(has_port(world, SET_AT4, "veth1", "10.1.0.2"));
 	ck_assert(has_port(world, SET_LOCAL6, "veth1", "fe80::42:aff:fe01:2"));
-	ck_assert(has_port(world, SET_HOME4, "br-1", "10.1.0.2"));
 	ck_assert(has_port(world, SET_ENDPOINT_PORTS, "veth1", NULL));
 	ck_assert(has_port(world, SET_ISOLATED_PORTS, "veth1", NULL));
 	ck_assert(in_set(world, SET_OWNED4, "10.1.0.2"));
@@ -331,6 +353,7 @@ int main(void)
 
 	tcase_add_test(tcase, test_who_is_nowhere_counts_nowhere);
 	tcase_add_test(tcase, test_what_an_operator_says_of_a_network_is_no_news_of_endpoints);
+	tcase_add_test(tcase, test_bridges_of_governed_networks_are_managed);
 	tcase_add_test(tcase, test_a_bound_endpoint_has_its_port);
 	tcase_add_test(tcase, test_bystanders_are_bound_but_not_guarded);
 	tcase_add_test(tcase, test_a_mac_is_owned_while_any_port_has_it);
