@@ -42,7 +42,8 @@ class Stack:
         return Process("redis", ["redis-server", config], self.directory / "redis.log")
 
     def _daemon(self, program: str, words) -> Process:
-        argv = self.engine.namespace.prefix() + [bin_dir() / program, "--node", NODE]
+        """With the priority that its systemd unit gives it."""
+        argv = self.engine.namespace.prefix() + ["nice", "-n", "-10", bin_dir() / program, "--node", NODE]
         argv += ["--redis", self.url, "--redis-password-file", self.password_file, "--log-level", "debug", *words]
         return Process(program, argv, self.directory / f"{program}.log")
 
