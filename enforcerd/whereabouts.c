@@ -29,6 +29,7 @@ struct whereabouts {
 	struct gateways known, applied; /* of all bridges; in the ruleset */
 	bool applying;                  /* the world asks: it settles by itself */
 	bool placed;                    /* since the world was settled last */
+	bool confirmed;                 /* at least once */
 };
 
 /* --- gateways ---------------------------------------------------------------------------------- */
@@ -204,6 +205,12 @@ void whereabouts_confirm(struct whereabouts *w)
 	now = ports_moment(w->ports);
 	binding_confirm(w->binding, &now);
 	settle(w);
+	w->confirmed = true;
+}
+
+bool whereabouts_confirmed(const struct whereabouts *w)
+{
+	return w->confirmed;
 }
 
 /* The comment begins with the EndpointID: world_port.c. */

@@ -518,3 +518,15 @@ json_t *world_not_enforced(const struct world *world)
 					network->record->name, network->record->driver));
 	return sorted(&lines);
 }
+
+json_t *world_bridges_json(struct world *world)
+{
+	size_t count = 0;
+	const struct world_bridge *bridges = world_bridges(world, &count);
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(
+			object, bridges[i].name, json_string(isolation_name(bridges[i].isolation)));
+	return object;
+}
