@@ -186,6 +186,7 @@ static bool on_ready(struct strbuf *reasons, void *arg)
 			app->report.last_error[0] ? app->report.last_error
 						  : "rules not written yet");
 	world_stats(app->world, &stats);
+	bridges_look_again(app->bridges);
 	if (!liveness_alive(app->liveness) && stats.withdrawn)
 		strbuf_addf(reasons, "syncd is not heard of, and %zu endpoints are at no port\n",
 			stats.withdrawn);
@@ -438,6 +439,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	liveness_ask(app->liveness);
+	bridges_look_again(app->bridges);
 	report_send(app);
 }
 
