@@ -109,6 +109,7 @@ static void on_gateways(const char *bridge, const struct cidr *addresses, size_t
 static void on_placed(const char *id, enum placement placement, const struct port *port, void *arg)
 {
 	static const char *const words[] = {[PLACE_WITHDRAWN] = "is at no port",
+		[PLACE_DOUBTFUL] = "is in doubt",
 		[PLACE_PROVISIONAL] = "is being started",
 		[PLACE_BOUND] = "is at port"};
 	struct whereabouts *w = arg;

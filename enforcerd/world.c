@@ -498,10 +498,16 @@ json_t *world_problems(const struct world *world)
 					world->order[i]->name, world->order[i]->unisolated));
 	for (address = world->conflict_count ? world->addresses : NULL; address;
 		address = address->hh.next)
-		if (address->owners.count > 1)
+		if (address->closed)
 			w_list_add(&lines,
-				xasprintf("address %s is claimed by %zu endpoints: closed",
-					ip_format(&address->ip, text), address->owners.count));
+				address->owners.count > 1
+					? xasprintf(
+						  "address %s is claimed by %zu endpoints: closed",
+						  ip_format(&address->ip, text),
+						  address->owners.count)
+					: xasprintf(
+						  "address %s: it is in doubt whose it is: closed",
+						  ip_format(&address->ip, text)));
 	return sorted(&lines);
 }
 

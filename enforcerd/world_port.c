@@ -33,15 +33,15 @@ static bool whereabout_equal(const struct whereabout *a, const struct whereabout
 void world_place(struct world *world, const char *endpoint_id, const struct whereabout *where)
 {
 	struct w_endpoint *endpoint = world_endpoint_find(world, endpoint_id);
-	bool was_present;
+	bool claimed;
 
 	if (!endpoint || whereabout_equal(&endpoint->where, where))
 		return;
-	was_present = world_present(endpoint);
+	claimed = world_claims(endpoint);
 	endpoint->where = *where;
-	if (was_present && !world_present(endpoint))
+	if (claimed && !world_claims(endpoint))
 		world_endpoint_release(world, endpoint);
-	if (!was_present && world_present(endpoint))
+	if (!claimed && world_claims(endpoint))
 		world_endpoint_claim(world, endpoint);
 	world_mark_stale(world, endpoint);
 }
