@@ -196,7 +196,22 @@ static enum step send_batch(
 
 /* --- one attempt ------------------------------------------------------------------------------- */
 
-static enum step send_both(struct kernel *kernel, const struct plan_batches *batches,
+static enum step send_tidy(
+	struct kernel *kernel, struct batch *tidy, struct kernel_commit *commit, struct err *err)
+{
+	uint32_t generation = 0;
+	enum step step;
+
+	if (dump_generation(kernel->netlink, &generation, err) < 0)
+		return STEP_FAILED;
+	if (touched(kernel))
+		return STEP_AGAIN;
+	step = send_batch(kernel, tidy, &generation, err);
+	commit->messages += batch_count(tidy);
+	return step;
+}
+
+static enum step send_all(struct kernel *kernel, const struct plan_batches *batches,
 	uint32_t generation, struct kernel_commit *commit, struct err *err)
 {
 	enum step step = STEP_DONE;
@@ -215,8 +230,10 @@ static enum step send_both(struct kernel *kernel, const struct plan_batches *bat
 		step = send_batch(kernel, batches->apply, &generation, err);
 		commit->messages += batch_count(batches->apply);
 	}
+	if (step == STEP_DONE && batches->tidy)
+		step = send_tidy(kernel, batches->tidy, commit, err);
 	/* chains that nothing leads to are left behind: harmless, but no longer what the ruleset thinks */
-	if (step != STEP_DONE && batches->prepare)
+	if (step != STEP_DONE && (batches->prepare || batches->tidy))
 		kernel->known = false;
 	return step;
 }
@@ -285,7 +302,7 @@ static enum step attempt(
 		return STEP_FAILED;
 	describe_tables(kernel, &input);
 	plan_batches(&input, &batches);
-	step = send_both(kernel, &batches, generation, commit, err);
+	step = send_all(kernel, &batches, generation, commit, err);
 	for (int i = 0; i < PLAN_TABLES && step == STEP_DONE; i++)
 		kernel->tables[i].there = batches.there[i];
 	plan_batches_clear(&batches);

@@ -280,6 +280,12 @@ static void visit_elements(struct plan *plan, const struct work *work, bool remo
 	elems_finish(&plan->elems);
 }
 
+/* A table of ours that nothing is to be in any more. */
+static bool is_left_over(const struct work *work)
+{
+	return work->to->inventory && work->live && !work->needed;
+}
+
 /* --- removal ----------------------------------------------------------------------------------- */
 
 struct removal {
@@ -358,13 +364,32 @@ static void remove_objects(struct plan *plan, const struct work *work)
 		inventory_unwanted(inventory, OBJECT_CHAIN, flush_found_chain, &removal);
 	visit_elements(plan, work, true);
 	delete_objects(plan, work, OBJECT_SET);
-	if (inventory) {
+	delete_objects(plan, work, OBJECT_COUNTER);
+	delete_objects(plan, work, OBJECT_CHAIN);
+}
+
+/*
+ * What was found and nobody wants. By then no rule leads there; in the batch that changed the rules, a packet that had begun with the
+ * old ones would have found the old maps without their elements, and passed.
+ */
+static struct batch *tidy_batch(const struct plan *plan)
+{
+	struct batch *batch = batch_new();
+
+	for (const struct work *work = plan->works; work < plan->works + PLAN_TABLES; work++) {
+		struct removal removal = {batch, &work->to->table};
+		const struct inventory *inventory = work->to->inventory;
+
+		if (!inventory || is_left_over(work))
+			continue;
 		inventory_unwanted(inventory, OBJECT_SET, delete_found_set, &removal);
 		inventory_unwanted(inventory, OBJECT_CHAIN, delete_found_chain, &removal);
 		inventory_unwanted(inventory, OBJECT_COUNTER, delete_found_counter, &removal);
 	}
-	delete_objects(plan, work, OBJECT_COUNTER);
-	delete_objects(plan, work, OBJECT_CHAIN);
+	if (batch_count(batch))
+		return batch;
+	batch_free(batch);
+	return NULL;
 }
 
 /* --- creation ---------------------------------------------------------------------------------- */
@@ -423,12 +448,6 @@ static void create_objects(struct plan *plan, const struct work *work)
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
-/* A table of ours that nothing is to be in any more. */
-static bool is_left_over(const struct work *work)
-{
-	return work->to->inventory && work->live && !work->needed;
-}
-
 /* An owned table that is another's now, or nobody's, is to be taken over; one that was put to sleep, woken. */
 static bool is_declared(const struct plan_table *to)
 {
@@ -486,6 +505,7 @@ void plan_batches(const struct plan_input *input, struct plan_batches *batches)
 	if (plan.split)
 		batches->prepare = prepare_batch(&plan);
 	batches->apply = apply_batch(&plan);
+	batches->tidy = tidy_batch(&plan);
 	for (int i = 0; i < PLAN_TABLES; i++) {
 		const struct work *work = &plan.works[i];
 
@@ -498,5 +518,6 @@ void plan_batches_clear(struct plan_batches *batches)
 {
 	batch_free(batches->prepare);
 	batch_free(batches->apply);
+	batch_free(batches->tidy);
 	*batches = (struct plan_batches){0};
 }

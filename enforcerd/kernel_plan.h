@@ -6,7 +6,8 @@
  * and a chain that was created in this generation is empty in the one before. So a packet that is under way while a map
  * begins to point at a new chain would find that chain empty, and pass. Hence two batches where chains are new: first,
  * unreachable, the chains with all that they need; then everything else. For the same reason maps and base chains that stay
- * are emptied and filled in place, never removed and made anew.
+ * are emptied and filled in place, never removed and made anew; and what a former version or somebody else left goes last, in a
+ * batch of its own, when no packet can be on its way to it.
  */
 #ifndef BULKHEAD_KERNEL_PLAN_H
 #define BULKHEAD_KERNEL_PLAN_H
@@ -37,6 +38,7 @@ struct plan_input {
 struct plan_batches {
 	struct batch *prepare;   /* to be sent first, or NULL */
 	struct batch *apply;     /* may be without messages */
+	struct batch *tidy;      /* to be sent last, or NULL */
 	bool there[PLAN_TABLES]; /* the tables that the kernel has afterwards */
 };
 
