@@ -6,13 +6,17 @@
 #include "enforcerd/log_prefix.h"
 
 #include <openssl/evp.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
 	PROTO_ICMP = 1,
 	PROTO_ICMPV6 = 58,
-	GROUP_NAME_PART = 20,
+	NAME_PART = 20,
+	GROUP_NAME_PART = 18,
 	HASH_DIGITS = 12,
+	NUMBER_DIGITS = 8, /* of them, in maps */
+	NUMBER_OF_NONE = 1,
 	COUNTER_HASH_DIGITS = 6,
 	EXPANDED_MAX = 4096, /* kernel rules from one policy rule: port lists multiply */
 	POLICY_EXPANDED_MAX = 16384
@@ -26,6 +30,7 @@ struct unit {
 	enum compile_view view;
 	size_t index;
 	uint8_t family;
+	uint8_t only;                        /* the chain's, or 0 for one of both families */
 	const struct compile_target *target; /* NULL: any, the kernel compares */
 	struct rule_list *out;
 	size_t before; /* rules of other policies in out */
@@ -49,11 +54,11 @@ static bool is_name_char(char c)
 }
 
 /* The beginning of a name as an identifier of nft. */
-static void identifier_part(const char *name, char part[GROUP_NAME_PART + 1])
+static void identifier_part(const char *name, char part[NAME_PART + 1])
 {
 	size_t n = 0;
 
-	for (const char *c = name; *c && n < GROUP_NAME_PART; c++)
+	for (const char *c = name; *c && n < NAME_PART; c++)
 		part[n++] = (char)(is_name_char(*c) ? *c : '_');
 	part[n] = '\0';
 }
@@ -392,7 +397,7 @@ static void need_counter(struct needed_list *needed, struct rule *rule, const ch
 /* "in_allow_<policy>": the policy's name as far as an identifier can hold it, and a part of its hash. */
 static void count_policy(struct unit *u, struct rule *rule, const char *verb)
 {
-	char part[GROUP_NAME_PART + 1], hex[COUNTER_HASH_DIGITS + 1], name[NFT_NAME_MAX];
+	char part[NAME_PART + 1], hex[COUNTER_HASH_DIGITS + 1], name[NFT_NAME_MAX];
 
 	identifier_part(u->policy->name, part);
 	hash_text(u->policy->name, hex, COUNTER_HASH_DIGITS);
@@ -457,6 +462,12 @@ static void set_verdict(struct unit *u, struct rule *rule)
 
 /* --- rules ------------------------------------------------------------------------------------- */
 
+static struct rule *of_family(const struct unit *u, struct rule *rule)
+{
+	rule->family = u->only;
+	return rule;
+}
+
 static int emit(struct unit *u, struct rule_list *rules)
 {
 	for (size_t i = 0; i < rules->count; i++) {
@@ -464,7 +475,7 @@ static int emit(struct unit *u, struct rule_list *rules)
 			return too_much(u, "conditions in one rule", RULE_MATCHES_MAX);
 		if (u->out->count - u->before >= POLICY_EXPANDED_MAX)
 			return too_much(u, "kernel rules for one policy", POLICY_EXPANDED_MAX);
-		set_verdict(u, rule_append_copy(u->out, &rules->items[i]));
+		set_verdict(u, of_family(u, rule_append_copy(u->out, &rules->items[i])));
 	}
 	return 0;
 }
@@ -529,6 +540,8 @@ static int compile_rule(struct unit *u)
 	}
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		u->family = family;
+		if (u->only && u->only != family)
+			continue;
 		if ((!u->in->ip_version || u->in->ip_version == family) && compile_unit(u) < 0)
 			return -1;
 	}
@@ -605,11 +618,16 @@ static int compile_list(struct unit *common, const struct policy *const *policie
 	return 0;
 }
 
-int compile_group(const struct policy *const *policies, size_t count, enum policy_direction dir,
-	enum compile_view view, struct rule_list *rules, struct needed_list *needed,
+int compile_group(const struct policy *const *policies, size_t count,
+	const struct compile_scope *scope, struct rule_list *rules, struct needed_list *needed,
 	struct err *err)
 {
-	struct unit common = {.dir = dir, .view = view, .out = rules, .needed = needed, .err = err};
+	struct unit common = {.dir = scope->dir,
+		.only = scope->family,
+		.view = scope->view,
+		.out = rules,
+		.needed = needed,
+		.err = err};
 
 	return compile_list(&common, policies, count);
 }
@@ -630,22 +648,26 @@ int compile_group_towards(const struct policy *const *policies, size_t count,
 
 /* --- group names ------------------------------------------------------------------------------- */
 
-void compile_group_name(const struct policy *const *policies, size_t count,
+uint32_t compile_group_name(const struct policy *const *policies, size_t count,
 	enum policy_direction dir, char name[NFT_NAME_MAX])
 {
 	const char *prefix = dir_prefix(dir);
 	cleanup_strbuf struct strbuf names = {0};
-	char part[GROUP_NAME_PART + 1], hex[HASH_DIGITS + 1];
+	char part[NAME_PART + 1], hex[HASH_DIGITS + 1];
+	uint32_t number;
 
 	if (!count) {
 		snprintf(name, NFT_NAME_MAX, "%s_none", prefix);
-		return;
+		return NUMBER_OF_NONE;
 	}
 	for (size_t i = 0; i < count; i++)
 		strbuf_addf(&names, "%s\n", policies[i]->name);
 	hash_text(names.text, hex, HASH_DIGITS);
 	identifier_part(policies[0]->name, part);
-	snprintf(name, NFT_NAME_MAX, "%s_%s_%s", prefix, part, hex);
+	snprintf(name, NFT_NAME_MAX, "%s_%.*s_%s", prefix, GROUP_NAME_PART, part, hex);
+	hex[NUMBER_DIGITS] = '\0';
+	number = (uint32_t)strtoul(hex, NULL, 16);
+	return number ? number : NUMBER_OF_NONE; /* 0 is no number of a group */
 }
 
 char *compile_group_comment(

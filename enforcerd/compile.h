@@ -44,9 +44,16 @@ int compile_policy(const struct policy *policy, enum policy_direction dir, struc
 /* What a chain is for: to judge by the policies in force, or to tell what would be if the staged ones were, too. */
 enum compile_view { VIEW_IN_FORCE, VIEW_STAGED };
 
+/* What a chain is compiled for. */
+struct compile_scope {
+	enum policy_direction dir;
+	uint8_t family; /* 4 or 6: of the addresses that are led to it */
+	enum compile_view view;
+};
+
 /* The chain of endpoints governed by these policies, in this order (count may be 0: closed). */
-int compile_group(const struct policy *const *policies, size_t count, enum policy_direction dir,
-	enum compile_view view, struct rule_list *rules, struct needed_list *needed,
+int compile_group(const struct policy *const *policies, size_t count,
+	const struct compile_scope *scope, struct rule_list *rules, struct needed_list *needed,
 	struct err *err) must_check;
 /* The same towards one destination, for clients of one family; see compile_target.h. */
 int compile_group_towards(const struct policy *const *policies, size_t count,
@@ -55,9 +62,12 @@ int compile_group_towards(const struct policy *const *policies, size_t count,
 /* Whether a group of these policies needs a chain of VIEW_STAGED. */
 bool compile_is_staged(const struct policy *const *policies, size_t count);
 
-/* Name of the group's chain: "eg_"/"in_" + a readable part of the first policy's name + 12 hex digits of a hash over the
- * names in order; "eg_none"/"in_none" for no policy. The comment lists the names. */
-void compile_group_name(const struct policy *const *policies, size_t count,
+/*
+ * Name of the group: "eg_"/"in_" + a readable part of the first policy's name + 12 hex digits of a hash over the names in order;
+ * "eg_none"/"in_none" for no policy. Short enough for its chains to have something before and behind it. The comment lists the
+ * names. Returns the group's number in maps: the first 8 of the digits, 1 for no policy. Two groups may come to the same.
+ */
+uint32_t compile_group_name(const struct policy *const *policies, size_t count,
 	enum policy_direction dir, char name[NFT_NAME_MAX]);
 char *compile_group_comment(
 	const struct policy *const *policies, size_t count, enum policy_direction dir);

@@ -198,8 +198,11 @@ static const char *looked_up(const struct view *view, const struct rule *rule)
 {
 	const struct elem_key key = {.ip = *address_of(view, rule->map_side)};
 
-	return key.ip.family == rule->map_family ? ruleset_target(view->rs, rule->target, &key)
-						 : NULL;
+	if (key.ip.family != rule->map_family)
+		return NULL;
+	if (rule->verdict == VERDICT_MAP_GROUP)
+		return ruleset_group_target(view->rs, rule->target, rule->map_side, &key.ip);
+	return ruleset_target(view->rs, rule->target, &key);
 }
 
 static enum outcome run_map(const struct view *view, const struct rule *rule, int depth)
@@ -222,6 +225,7 @@ static enum outcome run_rule(const struct view *view, const struct rule *rule, i
 		outcome = run_chain(view, rule->target, depth + 1);
 		break;
 	case VERDICT_MAP_CT:
+	case VERDICT_MAP_GROUP:
 		outcome = run_map(view, rule, depth);
 		break;
 	case VERDICT_RETURN:
@@ -270,8 +274,8 @@ static enum flow_verdict judge_side(const struct view *view, enum flow_side side
 {
 	static const char *const maps[][2] = {
 		[SIDE_SRC] = {MAP_EGRESS4, MAP_EGRESS6}, [SIDE_DST] = {MAP_INGRESS4, MAP_INGRESS6}};
-	const struct elem_key key = {.ip = *address_of(view, side)};
-	const char *chain = ruleset_target(view->rs, maps[side][key.ip.family == 6], &key);
+	const struct ip *ip = address_of(view, side);
+	const char *chain = ruleset_group_target(view->rs, maps[side][ip->family == 6], side, ip);
 
 	if (!chain)
 		return FLOW_UNJUDGED;

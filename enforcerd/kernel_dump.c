@@ -170,7 +170,8 @@ static int take_set(const struct nlmsghdr *message, void *arg, struct err *err)
 	found.flags = number_of(attrs[NFTA_SET_FLAGS]);
 	found.key_type = number_of(attrs[NFTA_SET_KEY_TYPE]);
 	found.key_len = number_of(attrs[NFTA_SET_KEY_LEN]);
-	found.to_verdict = number_of(attrs[NFTA_SET_DATA_TYPE]) == NFT_DATA_VERDICT;
+	found.data_type = number_of(attrs[NFTA_SET_DATA_TYPE]);
+	found.data_len = number_of(attrs[NFTA_SET_DATA_LEN]);
 	/* an anonymous set goes with the rule that it is part of */
 	if (!(found.flags & NFT_SET_ANONYMOUS))
 		add_found(inventory, &found);

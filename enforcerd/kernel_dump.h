@@ -27,7 +27,7 @@ struct found {
 	int32_t priority;
 	/* sets and maps */
 	uint32_t key_type, key_len, flags;
-	bool to_verdict; /* a map whose values are verdicts */
+	uint32_t data_type, data_len; /* 0 in sets */
 };
 
 struct found_table {

@@ -101,6 +101,9 @@ static void add_verdict(struct builder *b, const struct rule *rule)
 		load_ct_addr(b, rule->map_side, rule->map_family);
 		jump_by_map(b, rule->target);
 		break;
+	case VERDICT_MAP_GROUP:
+		jump_by_group(b, rule->map_side, rule->map_family, rule->target);
+		break;
 	case VERDICT_MAP_IIF:
 		load_meta(b, NFT_META_IIFNAME);
 		jump_by_map(b, rule->target);
@@ -158,7 +161,7 @@ static uint8_t family_of_match(const struct match *match)
 
 static uint8_t family_of_rule(const struct rule *rule)
 {
-	uint8_t family = 0;
+	uint8_t family = rule->family;
 
 	for (size_t i = 0; i < rule->match_count && !family; i++)
 		family = family_of_match(&rule->matches[i]);

@@ -14,10 +14,16 @@ enum {
 	NFT_TYPE_IPV6_ADDR = 8,
 	NFT_TYPE_ETHER_ADDR = 9,
 	NFT_TYPE_INET_SERVICE = 13,
+	NFT_TYPE_MARK = 19,
 	NFT_TYPE_IFNAME = 41,
 	NFT_TYPE_BITS = 6,
-	NFT_PORT_OF = NFT_TYPE_IFNAME << NFT_TYPE_BITS
+	NFT_PORT_OF = NFT_TYPE_IFNAME << NFT_TYPE_BITS,
+	NFT_GROUPS =
+		NFT_TYPE_MARK << 2 * NFT_TYPE_BITS | NFT_TYPE_MARK << NFT_TYPE_BITS | NFT_TYPE_MARK
 };
+
+/* See kernel_groups(). */
+enum { IS_ISOLATED = 1 };
 
 /* In a key of several parts each begins at a multiple of four bytes. */
 enum { KEY_MAC = 6, KEY_MAC_PADDED = 8 };
@@ -36,9 +42,14 @@ const struct set_form *set_form(enum set_type type)
 		[SET_PORT_IPV6] = {NFT_PORT_OF | NFT_TYPE_IPV6_ADDR, IFNAMSIZ + 16, 0, false},
 		[SET_PORT_MAC] = {NFT_PORT_OF | NFT_TYPE_ETHER_ADDR, IFNAMSIZ + KEY_MAC_PADDED, 0,
 			false},
-		[MAP_IPV4] = {NFT_TYPE_IPV4_ADDR, 4, NFT_SET_MAP, false},
-		[MAP_IPV6] = {NFT_TYPE_IPV6_ADDR, 16, NFT_SET_MAP, false},
-		[MAP_IFNAME] = {NFT_TYPE_IFNAME, IFNAMSIZ, NFT_SET_MAP, true},
+		[MAP_IPV4] = {NFT_TYPE_IPV4_ADDR, 4, NFT_SET_MAP, false, NFT_DATA_VERDICT, 0},
+		[MAP_IPV6] = {NFT_TYPE_IPV6_ADDR, 16, NFT_SET_MAP, false, NFT_DATA_VERDICT, 0},
+		[MAP_IFNAME] = {NFT_TYPE_IFNAME, IFNAMSIZ, NFT_SET_MAP, true, NFT_DATA_VERDICT, 0},
+		[MAP_GROUP] = {NFT_TYPE_MARK, 4, NFT_SET_MAP, true, NFT_DATA_VERDICT, 0},
+		[GROUPS_IPV4] = {NFT_TYPE_IPV4_ADDR, 4, NFT_SET_MAP, false, NFT_GROUPS,
+			KERNEL_GROUPS_LEN},
+		[GROUPS_IPV6] = {NFT_TYPE_IPV6_ADDR, 16, NFT_SET_MAP, false, NFT_GROUPS,
+			KERNEL_GROUPS_LEN},
 	};
 
 	return &forms[type];
@@ -60,6 +71,8 @@ void kernel_key(enum set_type type, const struct elem_key *key, uint8_t bytes[KE
 		memcpy(bytes, &port, sizeof(port));
 	if (parts->mac)
 		memcpy(bytes, key->mac, sizeof(key->mac));
+	if (parts->group)
+		memcpy(bytes, &key->group, sizeof(key->group));
 }
 
 bool kernel_key_behind(
@@ -97,5 +110,27 @@ bool kernel_key_read(enum set_type type, const void *bytes, size_t len, struct e
 	}
 	if (parts->mac)
 		memcpy(key->mac, at, sizeof(key->mac));
+	if (parts->group)
+		memcpy(&key->group, at, sizeof(key->group));
 	return true;
+}
+
+void kernel_groups(const uint32_t groups[2], uint8_t bytes[KERNEL_GROUPS_LEN])
+{
+	const uint32_t words[KERNEL_GROUPS_LEN / sizeof(uint32_t)] = {
+		IS_ISOLATED, groups[SIDE_SRC], groups[SIDE_DST]};
+
+	memcpy(bytes, words, sizeof(words));
+}
+
+bool kernel_groups_read(const void *bytes, size_t len, uint32_t groups[2])
+{
+	uint32_t words[KERNEL_GROUPS_LEN / sizeof(uint32_t)];
+
+	if (len != sizeof(words))
+		return false;
+	memcpy(words, bytes, sizeof(words));
+	groups[SIDE_SRC] = words[1];
+	groups[SIDE_DST] = words[2];
+	return words[0] == IS_ISOLATED;
 }

@@ -10,12 +10,18 @@ struct set_form {
 	uint32_t key_len;
 	uint32_t flags; /* NFT_SET_* */
 	bool host_order;
+	uint32_t data_type, data_len; /* of maps; of verdicts no length is said */
 };
 
 const struct set_form *set_form(enum set_type type);
 static inline bool set_is_map(enum set_type type)
 {
-	return type == MAP_IPV4 || type == MAP_IPV6 || type == MAP_IFNAME;
+	return type >= MAP_IPV4;
+}
+/* Whether its elements jump. */
+static inline bool set_jumps(enum set_type type)
+{
+	return set_is_map(type) && type != GROUPS_IPV4 && type != GROUPS_IPV6;
 }
 
 enum { KERNEL_KEY_MAX = 32 };
@@ -28,5 +34,13 @@ bool kernel_key_behind(
 /* The other way. False when len is not the form's. Of a range only the first address is read. */
 bool kernel_key_read(
 	enum set_type type, const void *bytes, size_t len, struct elem_key *key) must_check;
+
+/*
+ * What an address of a map of groups leads to: a 1, then a number for each side. The 1 has the first register to itself, from which
+ * nft 1.0.6 could not print a further lookup (see jump_by_group()).
+ */
+enum { KERNEL_GROUPS_LEN = 12 };
+void kernel_groups(const uint32_t groups[2], uint8_t bytes[KERNEL_GROUPS_LEN]);
+bool kernel_groups_read(const void *bytes, size_t len, uint32_t groups[2]) must_check;
 
 #endif

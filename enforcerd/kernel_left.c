@@ -42,7 +42,7 @@ static void forget_elems(void *arg)
 /* False when it is of no type of ours. */
 static bool type_of(const struct found *found, enum set_type *type)
 {
-	for (int i = SET_IPV4; i <= MAP_IFNAME; i++)
+	for (int i = SET_IPV4; i <= GROUPS_IPV6; i++)
 		if (plan_same_set(found, (enum set_type)i)) {
 			*type = (enum set_type)i;
 			return true;

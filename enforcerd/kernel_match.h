@@ -28,6 +28,8 @@ void load_meta(struct builder *b, uint32_t key);
 /* register = (register & bits) ^ flip */
 void mask_register(struct builder *b, const void *bits, const void *flip, uint32_t len);
 void store_ct_mark(struct builder *b);
+/* Jumps where the groups of the flow's address say. */
+void jump_by_group(struct builder *b, enum flow_side side, uint8_t family, const char *map);
 /* Jumps where the first register says; a miss ends the rule. */
 void jump_by_map(struct builder *b, const char *map);
 

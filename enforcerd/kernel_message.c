@@ -148,7 +148,7 @@ void message_rule(struct batch *batch, const struct rule *rule, const struct rul
 
 /* --- sets and counters ------------------------------------------------------------------------- */
 
-/* nft needs the byte order to print keys. None is given for verdicts: nft 1.0.6 aborts on it. */
+/* nft needs the byte order to print keys and numbers. None is given for verdicts: nft 1.0.6 aborts on it. */
 static void put_set_notes(
 	struct nlmsghdr *message, const struct set_form *form, const char *comment)
 {
@@ -159,6 +159,8 @@ static void put_set_notes(
 		return;
 	nftnl_udata_put_u32(notes, NFTNL_UDATA_SET_KEYBYTEORDER,
 		form->host_order ? NFT_ORDER_HOST : NFT_ORDER_BIG);
+	if (form->data_len)
+		nftnl_udata_put_u32(notes, NFTNL_UDATA_SET_DATABYTEORDER, NFT_ORDER_HOST);
 	if (comment && *comment)
 		nftnl_udata_put_strz(
 			notes, NFTNL_UDATA_SET_COMMENT, kernel_text(text, sizeof(text), comment));
@@ -173,7 +175,6 @@ void message_set(struct batch *batch, const struct nft_table *table, const char 
 	struct nlmsghdr *message =
 		batch_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE, table->family);
 	const struct set_form *form = set_form(type);
-	bool map = set_is_map(type);
 
 	mnl_attr_put_strz(message, NFTA_SET_TABLE, table->name);
 	mnl_attr_put_strz(message, NFTA_SET_NAME, name);
@@ -181,8 +182,10 @@ void message_set(struct batch *batch, const struct nft_table *table, const char 
 	mnl_attr_put_u32(message, NFTA_SET_FLAGS, htonl(form->flags));
 	mnl_attr_put_u32(message, NFTA_SET_KEY_TYPE, htonl(form->key_type));
 	mnl_attr_put_u32(message, NFTA_SET_KEY_LEN, htonl(form->key_len));
-	if (map)
-		mnl_attr_put_u32(message, NFTA_SET_DATA_TYPE, htonl(NFT_DATA_VERDICT));
+	if (form->data_type)
+		mnl_attr_put_u32(message, NFTA_SET_DATA_TYPE, htonl(form->data_type));
+	if (form->data_len)
+		mnl_attr_put_u32(message, NFTA_SET_DATA_LEN, htonl(form->data_len));
 	put_set_notes(message, form, comment);
 }
 
@@ -241,6 +244,16 @@ static void put_jump(struct nlmsghdr *message, const char *chain)
 	mnl_attr_nest_end(message, data);
 }
 
+static void put_groups(struct nlmsghdr *message, const uint32_t groups[2])
+{
+	struct nlattr *data = mnl_attr_nest_start(message, NFTA_SET_ELEM_DATA);
+	uint8_t bytes[KERNEL_GROUPS_LEN];
+
+	kernel_groups(groups, bytes);
+	mnl_attr_put(message, NFTA_DATA_VALUE, sizeof(bytes), bytes);
+	mnl_attr_nest_end(message, data);
+}
+
 /* Room for the largest element: key, jump, comment, and their headers. */
 enum { ELEM_SIZE_MAX = 512 };
 
@@ -261,23 +274,35 @@ static void open_message(struct elems *elems, const char *set, enum set_type typ
 	elems->list = mnl_attr_nest_start(elems->message, NFTA_SET_ELEM_LIST_ELEMENTS);
 }
 
-static void put_elem(struct elems *elems, const void *key, size_t len, uint32_t flags,
-	const char *chain, const char *comment)
+/* What an element is, beside its value. */
+struct elem_form {
+	const void *key; /* NULL: every key that has no element of its own */
+	size_t len;
+	uint32_t flags;
+};
+
+static struct nlattr *begin_elem(struct elems *elems, const struct elem_form *form)
 {
 	struct nlmsghdr *message = elems->message;
 	struct nlattr *elem = mnl_attr_nest_start(message, NFTA_LIST_ELEM);
 	struct nlattr *nest;
 
-	if (flags)
-		mnl_attr_put_u32(message, NFTA_SET_ELEM_FLAGS, htonl(flags));
+	if (form->flags)
+		mnl_attr_put_u32(message, NFTA_SET_ELEM_FLAGS, htonl(form->flags));
+	if (!form->key)
+		return elem;
 	nest = mnl_attr_nest_start(message, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(message, NFTA_DATA_VALUE, len, key);
+	mnl_attr_put(message, NFTA_DATA_VALUE, form->len, form->key);
 	mnl_attr_nest_end(message, nest);
-	if (chain && !elems->remove)
-		put_jump(message, chain);
-	if (!elems->remove)
-		put_comment(message, NFTA_SET_ELEM_USERDATA, NFTNL_UDATA_SET_ELEM_COMMENT, comment);
-	mnl_attr_nest_end(message, elem);
+	return elem;
+}
+
+/* The first key behind a range. */
+static void put_end(struct elems *elems, const void *key, size_t len)
+{
+	const struct elem_form form = {key, len, NFT_SET_ELEM_INTERVAL_END};
+
+	mnl_attr_nest_end(elems->message, begin_elem(elems, &form));
 }
 
 void elems_add(struct elems *elems, const char *set, enum set_type type, const struct elem_key *key,
@@ -285,13 +310,24 @@ void elems_add(struct elems *elems, const char *set, enum set_type type, const s
 {
 	const struct set_form *form = set_form(type);
 	uint8_t bytes[KERNEL_KEY_MAX];
+	bool any = type == MAP_GROUP && !key->group;
+	struct nlattr *elem;
 
 	open_message(elems, set, type);
 	kernel_key(type, key, bytes);
-	put_elem(elems, bytes, form->key_len, 0, chain, comment);
+	elem = begin_elem(elems, &(struct elem_form){any ? NULL : bytes, form->key_len,
+					 any ? NFT_SET_ELEM_CATCHALL : 0});
+	if (chain && !elems->remove)
+		put_jump(elems->message, chain);
+	if (form->data_len && !elems->remove)
+		put_groups(elems->message, key->groups);
+	if (!elems->remove)
+		put_comment(elems->message, NFTA_SET_ELEM_USERDATA, NFTNL_UDATA_SET_ELEM_COMMENT,
+			comment);
+	mnl_attr_nest_end(elems->message, elem);
 	/* an interval set holds where each range begins and the first key behind it */
 	if ((form->flags & NFT_SET_INTERVAL) && kernel_key_behind(type, key, bytes))
-		put_elem(elems, bytes, form->key_len, NFT_SET_ELEM_INTERVAL_END, NULL, NULL);
+		put_end(elems, bytes, form->key_len);
 }
 
 void elems_finish(struct elems *elems)

@@ -70,7 +70,8 @@ bool plan_same_set(const struct found *found, enum set_type type)
 	const struct set_form *form = set_form(type);
 
 	return found->flags == form->flags && found->key_type == form->key_type &&
-	       found->key_len == form->key_len && found->to_verdict == set_is_map(type);
+	       found->key_len == form->key_len && found->data_type == form->data_type &&
+	       (!form->data_len || found->data_len == form->data_len);
 }
 
 /* Then it can stay. */

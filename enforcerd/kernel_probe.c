@@ -37,6 +37,9 @@ static const struct {
 	{"map4", MAP_IPV4},
 	{"map6", MAP_IPV6},
 	{"map_interfaces", MAP_IFNAME},
+	{"by_group", MAP_GROUP},
+	{MAP_GROUPS4, GROUPS_IPV4},
+	{MAP_GROUPS6, GROUPS_IPV6},
 };
 
 /* Where a rule is tried. */
@@ -102,6 +105,10 @@ static const struct {
 		"map4", 4},
 	{"verdict map of IPv6 addresses", TRY_FLOW, {.kind = MATCH_NFPROTO, .family = 6},
 		VERDICT_MAP_CT, "map6", 6},
+	{"groups of addresses", TRY_FLOW, {.kind = MATCH_NFPROTO, .family = 4}, VERDICT_MAP_GROUP,
+		"by_group", 4},
+	{"groups of IPv6 addresses", TRY_FLOW, {.kind = MATCH_NFPROTO, .family = 6},
+		VERDICT_MAP_GROUP, "by_group", 6},
 	{"verdict map of interfaces", TRY_BOTH, {.kind = MATCH_NFPROTO, .family = 4},
 		VERDICT_MAP_IIF, "map_interfaces"},
 };
@@ -135,7 +142,7 @@ static void add_probe_elements(struct batch *batch, const struct nft_table *tabl
 
 		memcpy(key.ifname, "lo", sizeof("lo"));
 		elems_add(&elems, probe_sets[i].name, type, &key,
-			set_is_map(type) ? PROBE_TARGET : NULL, "check");
+			set_jumps(type) ? PROBE_TARGET : NULL, "check");
 	}
 	elems_finish(&elems);
 }

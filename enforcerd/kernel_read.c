@@ -108,29 +108,53 @@ static void add_bound(struct element_walk *walk, const void *key, bool end, cons
 	walk->count++;
 }
 
+/* False when there is none, or none of a key of this type. */
+static bool read_key(
+	const struct element_walk *walk, const struct nlattr *nest, bool any, struct elem_key *key)
+{
+	const struct nlattr *value = value_of(nest);
+
+	memset(key, 0, sizeof(*key));
+	if (any)
+		return walk->type == MAP_GROUP;
+	return value && kernel_key_read(walk->type, mnl_attr_get_payload(value),
+				mnl_attr_get_payload_len(value), key);
+}
+
+/* What the element leads to, as maps of this type have it. */
+static bool read_value(const struct element_walk *walk, const struct nlattr *nest,
+	const char **chain, uint32_t groups[2])
+{
+	const struct nlattr *value;
+
+	*chain = jump_of(nest);
+	if (!set_form(walk->type)->data_len)
+		return (*chain != NULL) == set_is_map(walk->type);
+	value = value_of(nest);
+	return value && kernel_groups_read(mnl_attr_get_payload(value),
+				mnl_attr_get_payload_len(value), groups);
+}
+
 /* False when it is none that we would write. */
 static bool take_elem(struct element_walk *walk, const struct nlattr *elem)
 {
 	const struct nlattr *attrs[ELEM_ATTRS] = {0};
-	const struct nlattr *value;
 	const char *chain = NULL;
 	struct elem_key key;
 	uint32_t flags;
+	bool any;
 
 	index_nest(elem, attrs, ELEM_ATTRS);
-	value = value_of(attrs[NFTA_SET_ELEM_KEY]);
 	flags = number_of(attrs[NFTA_SET_ELEM_FLAGS]);
-	if (!value || has_odd_parts(attrs) ||
-		!kernel_key_read(walk->type, mnl_attr_get_payload(value),
-			mnl_attr_get_payload_len(value), &key))
+	any = flags == NFT_SET_ELEM_CATCHALL;
+	if (has_odd_parts(attrs) || !read_key(walk, attrs[NFTA_SET_ELEM_KEY], any, &key))
 		return false;
 	if (set_form(walk->type)->flags & NFT_SET_INTERVAL) {
-		add_bound(walk, mnl_attr_get_payload(value), flags & NFT_SET_ELEM_INTERVAL_END,
+		add_bound(walk, key.ip.bytes, flags & NFT_SET_ELEM_INTERVAL_END,
 			elem_notes(attrs[NFTA_SET_ELEM_USERDATA]));
 		return true;
 	}
-	chain = jump_of(attrs[NFTA_SET_ELEM_DATA]);
-	if (flags || (chain != NULL) != set_is_map(walk->type))
+	if ((flags && !any) || !read_value(walk, attrs[NFTA_SET_ELEM_DATA], &chain, key.groups))
 		return false;
 	walk->reader->elem(&key, chain, elem_notes(attrs[NFTA_SET_ELEM_USERDATA]), walk->arg);
 	return true;

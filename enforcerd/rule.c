@@ -49,8 +49,9 @@ void rule_list_free(struct rule_list *list)
 bool rule_same_meaning(const struct rule *a, const struct rule *b)
 {
 	return a->match_count == b->match_count && a->verdict == b->verdict &&
-	       a->map_side == b->map_side && a->map_family == b->map_family && a->mark == b->mark &&
-	       a->mark_mask == b->mark_mask && !strcmp(a->target, b->target) &&
+	       a->map_side == b->map_side && a->map_family == b->map_family &&
+	       a->family == b->family && a->mark == b->mark && a->mark_mask == b->mark_mask &&
+	       !strcmp(a->target, b->target) &&
 	       (!a->match_count ||
 		       !memcmp(a->matches, b->matches, a->match_count * sizeof(*a->matches)));
 }

@@ -22,6 +22,13 @@
  */
 enum { RULE_MATCHES_MAX = 28, NFT_NAME_MAX = 40, RULE_COMMENT_MAX = 120, LOG_PREFIX_MAX = 128 };
 
+/*
+ * Which groups an isolated endpoint's address belongs to, as numbers, and by number where a group's rules are. Two lookups in place
+ * of one, for the kernel's sake: it looks through every element that jumps, and all that these lead to, whenever one is added.
+ */
+#define MAP_GROUPS4 "groups4"
+#define MAP_GROUPS6 "groups6"
+
 /* Whose address or port. Of the flow: SRC is the original source; DST is the reply's source, i.e. the target after
  * DNAT. */
 enum flow_side { SIDE_SRC, SIDE_DST };
@@ -90,6 +97,7 @@ enum verdict_kind {
 	VERDICT_JUMP,   /* to target */
 	VERDICT_GOTO,   /* to target */
 	VERDICT_MAP_CT, /* look the flow's address of side/family up in map target */
+	VERDICT_MAP_GROUP, /* the same in MAP_GROUPS4|6, and what that says for the side in map target */
 	VERDICT_MAP_IIF,
 	VERDICT_MAP_OIF,
 	VERDICT_MAP_IBR, /* by the bridge that the frame came in by, and goes out by (bridge only) */
@@ -107,6 +115,7 @@ struct rule {
 	enum verdict_kind verdict;
 	enum flow_side map_side;
 	uint8_t map_family;
+	uint8_t family; /* of all packets that come here, where that is known: 4, 6, or 0 */
 	char target[NFT_NAME_MAX]; /* chain or map */
 	char log_prefix[LOG_PREFIX_MAX];
 	char comment

@@ -25,16 +25,21 @@ enum set_type {
 	SET_PORT_MAC, /* interface name . ether_addr */
 	MAP_IPV4,     /* address : jump chain */
 	MAP_IPV6,
-	MAP_IFNAME /* interface name : jump chain */
+	MAP_IFNAME, /* interface name : jump chain */
+	MAP_GROUP, /* number of a group : jump chain; number 0 is every number that has none of its own */
+	GROUPS_IPV4, /* address : numbers of its groups */
+	GROUPS_IPV6
 };
 
 /* Key of an element, in the members that its type names: an address, a range (CIDR types: first..last inclusive), a port, an
- * interface name, a MAC, or an interface name with one of these. */
+ * interface name, a MAC, an interface name with one of these, or a group. groups is no part of the key, but what it leads to in
+ * maps of that type: by side, what the address may send (SIDE_SRC) and receive. */
 struct elem_key {
 	struct ip ip, last;
 	uint16_t port;
 	uint8_t mac[6];
 	char ifname[16];
+	uint32_t group, groups[2];
 };
 
 /*
@@ -136,6 +141,9 @@ void ruleset_render(const struct ruleset *rs, struct strbuf *out);
 const struct rule_list *ruleset_rules(const struct ruleset *rs, const char *chain); /* or NULL */
 /* Where a map leads for a key, or NULL. */
 const char *ruleset_target(const struct ruleset *rs, const char *map, const struct elem_key *key);
+/* As VERDICT_MAP_GROUP: by the groups of an address where map leads for the one of this side, or NULL. */
+const char *ruleset_group_target(
+	const struct ruleset *rs, const char *map, enum flow_side side, const struct ip *ip);
 enum ruleset_answer { RULESET_NO, RULESET_YES, RULESET_UNKNOWN };
 /* Whether a set has an address, as an element or within a range; UNKNOWN where there is no such set of addresses. */
 enum ruleset_answer ruleset_has_ip(const struct ruleset *rs, const char *name, const struct ip *ip);

@@ -91,10 +91,16 @@ static void count(struct set_adoption *adoption)
 	}
 }
 
+void adoption_replace(struct set_adoption *adoption)
+{
+	adoption->elem->replaced = true;
+}
+
 bool adoption_elem(struct set_adoption *adoption, const struct elem_key *key, const char **chain,
 	const char **comment)
 {
 	struct rs_set *set = adoption->set;
+	struct elem_key found;
 
 	adoption->elem = elem_find(&set->elems, set->type, key);
 	if (!adoption->elem) {
@@ -102,14 +108,12 @@ bool adoption_elem(struct set_adoption *adoption, const struct elem_key *key, co
 		ruleset_mark_elem(adoption->rs, set, adoption->elem);
 	}
 	count(adoption);
+	found = elem_key_of(set->type, adoption->elem);
+	if (memcmp(found.groups, key->groups, sizeof(found.groups)) != 0)
+		adoption_replace(adoption);
 	*chain = elem_chain(adoption->elem);
 	*comment = elem_comment(adoption->elem);
 	return adoption->elem->want;
-}
-
-void adoption_replace(struct set_adoption *adoption)
-{
-	adoption->elem->replaced = true;
 }
 
 /* What is as it should be is no longer to be looked at. */

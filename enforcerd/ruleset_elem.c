@@ -27,6 +27,9 @@ static const struct {
 	[MAP_IPV4] = {4, {.family = 4}},
 	[MAP_IPV6] = {16, {.family = 6}},
 	[MAP_IFNAME] = {16, {.ifname = true}},
+	[MAP_GROUP] = {4, {.group = true}},
+	[GROUPS_IPV4] = {4, {.family = 4, .groups = true}},
+	[GROUPS_IPV6] = {16, {.family = 6, .groups = true}},
 };
 
 const struct key_layout *key_layout(enum set_type type)
@@ -55,6 +58,8 @@ static void encode(enum set_type type, const struct elem_key *key, uint8_t bytes
 		memcpy(bytes, &key->port, sizeof(key->port));
 	if (parts->mac)
 		memcpy(bytes, key->mac, sizeof(key->mac));
+	if (parts->group)
+		memcpy(bytes, &key->group, sizeof(key->group));
 }
 
 struct elem_key elem_key_of(enum set_type type, const struct rs_elem *elem)
@@ -82,6 +87,10 @@ struct elem_key elem_key_of(enum set_type type, const struct rs_elem *elem)
 		memcpy(&key.port, bytes, sizeof(key.port));
 	if (parts->mac)
 		memcpy(key.mac, bytes, sizeof(key.mac));
+	if (parts->group)
+		memcpy(&key.group, bytes, sizeof(key.group));
+	if (parts->groups)
+		memcpy(key.groups, elem->key + layouts[type].len, sizeof(key.groups));
 	return key;
 }
 
@@ -103,6 +112,10 @@ char *elem_key_text(enum set_type type, const struct elem_key *key)
 	if (parts->mac)
 		strbuf_addf(&out, "%02x:%02x:%02x:%02x:%02x:%02x", key->mac[0], key->mac[1],
 			key->mac[2], key->mac[3], key->mac[4], key->mac[5]);
+	if (parts->group && key->group)
+		strbuf_addf(&out, "0x%08x", key->group);
+	else if (parts->group)
+		strbuf_add(&out, "*");
 	return strbuf_take(&out);
 }
 
@@ -178,9 +191,15 @@ static void grow(struct elem_table *table, enum set_type type)
 	table->bucket_count = larger.bucket_count;
 }
 
+static size_t elem_size(enum set_type type)
+{
+	return offsetof(struct rs_elem, key) + layouts[type].len +
+	       (layouts[type].parts.groups ? sizeof((struct elem_key){0}.groups) : 0);
+}
+
 struct rs_elem *elem_add(struct elem_table *table, enum set_type type, const struct elem_key *key)
 {
-	struct rs_elem *elem = xcalloc(1, offsetof(struct rs_elem, key) + layouts[type].len);
+	struct rs_elem *elem = xcalloc(1, elem_size(type));
 	struct rs_elem **to;
 
 	if (table->count == table->bucket_count)
@@ -230,6 +249,17 @@ const char *elem_comment(const struct rs_elem *elem)
 	return elem->value && elem->value->has_comment
 		       ? elem->value->text + strlen(elem->value->text) + 1
 		       : NULL;
+}
+
+bool elem_set_groups(enum set_type type, struct rs_elem *elem, const uint32_t groups[2])
+{
+	uint8_t *value = elem->key + layouts[type].len;
+	size_t size = 2 * sizeof(*groups);
+
+	if (!layouts[type].parts.groups || !memcmp(value, groups, size))
+		return false;
+	memcpy(value, groups, size);
+	return true;
 }
 
 static bool text_equal(const char *a, const char *b)

@@ -15,6 +15,8 @@ struct key_layout {
 	uint8_t family; /* of an address, or 0 */
 	bool range;     /* two of them */
 	bool port, mac;
+	bool group;
+	bool groups; /* behind the key, as its value */
 };
 
 const struct key_layout *key_layout(enum set_type type);
@@ -53,6 +55,8 @@ struct rs_elem *elem_next(
 struct elem_key elem_key_of(enum set_type type, const struct rs_elem *elem);
 const char *elem_chain(const struct rs_elem *elem);   /* or NULL */
 const char *elem_comment(const struct rs_elem *elem); /* or NULL */
+/* False when it has these already, or its type has none. */
+bool elem_set_groups(enum set_type type, struct rs_elem *elem, const uint32_t groups[2]);
 /* False when it has just these already. */
 bool elem_set_value(struct rs_elem *elem, const char *chain, const char *comment);
 

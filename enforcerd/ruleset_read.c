@@ -34,6 +34,20 @@ const char *ruleset_target(const struct ruleset *rs, const char *map, const stru
 	return elem ? elem_chain(elem) : NULL;
 }
 
+const char *ruleset_group_target(
+	const struct ruleset *rs, const char *map, enum flow_side side, const struct ip *ip)
+{
+	const struct rs_set *groups = wanted_set(rs, ip->family == 6 ? MAP_GROUPS6 : MAP_GROUPS4);
+	const struct elem_key address = {.ip = *ip};
+	const struct rs_elem *elem = groups ? wanted_elem(groups, &address) : NULL;
+	struct elem_key group = {0};
+
+	if (!elem)
+		return NULL;
+	group.group = elem_key_of(groups->type, elem).groups[side];
+	return ruleset_target(rs, map, &group);
+}
+
 struct range_search {
 	const struct ip *ip;
 	bool found;

@@ -19,6 +19,9 @@ static const char *const type_names[] = {
 	[MAP_IPV4] = "type ipv4_addr : verdict",
 	[MAP_IPV6] = "type ipv6_addr : verdict",
 	[MAP_IFNAME] = "type ifname : verdict",
+	[MAP_GROUP] = "type mark : verdict",
+	[GROUPS_IPV4] = "type ipv4_addr : mark . mark . mark",
+	[GROUPS_IPV6] = "type ipv6_addr : mark . mark . mark",
 };
 
 static const char *ct_addr(enum flow_side side, uint8_t family)
@@ -217,6 +220,10 @@ static void render_verdict(struct strbuf *out, const struct rule *rule)
 		strbuf_addf(out, "%s vmap @%s", ct_addr(rule->map_side, rule->map_family),
 			rule->target);
 		break;
+	case VERDICT_MAP_GROUP:
+		strbuf_addf(out, "%s map @%s vmap @%s", ct_addr(rule->map_side, rule->map_family),
+			rule->map_family == 6 ? MAP_GROUPS6 : MAP_GROUPS4, rule->target);
+		break;
 	case VERDICT_MAP_IIF:
 		strbuf_addf(out, "iifname vmap @%s", rule->target);
 		break;
@@ -262,6 +269,9 @@ static char *elem_line(enum set_type type, const struct rs_elem *elem)
 	const char *comment = elem_comment(elem), *chain = elem_chain(elem);
 	cleanup_free char *text = elem_key_text(type, &key);
 
+	if (key_layout(type)->groups)
+		return xasprintf("\t\t%s comment \"%s\" : 0x00000001 . 0x%08x . 0x%08x\n", text,
+			comment ? comment : "", key.groups[SIDE_SRC], key.groups[SIDE_DST]);
 	return xasprintf("\t\t%s%s%s%s%s%s\n", text, comment ? " comment \"" : "",
 		comment ? comment : "", comment ? "\"" : "", chain ? " : jump " : "",
 		chain ? chain : "");

@@ -151,7 +151,7 @@ static bool is_stateless(const char *set)
 
 static bool is_map(enum set_type type)
 {
-	return type == MAP_IPV4 || type == MAP_IPV6 || type == MAP_IFNAME;
+	return type >= MAP_IPV4;
 }
 
 static bool elem_revokes(

@@ -204,7 +204,7 @@ static void dispatch(
 
 	if (original_only)
 		rule_match(rule, MATCH_CT_ORIGINAL);
-	rule->verdict = VERDICT_MAP_CT;
+	rule->verdict = VERDICT_MAP_GROUP;
 	rule->map_side = side;
 	rule->map_family = family;
 	skeleton_name(rule->target, maps[side][family == 6]);
@@ -449,6 +449,26 @@ void skeleton_audit(struct ruleset *rs, bool audit)
 	ruleset_chain_in(rs, IN_BOTH, CHAIN_DENIED, "drop; empty in audit mode", &rules);
 }
 
+/* --- groups ------------------------------------------------------------------------------------ */
+
+#define GROUPS_COMMENT \
+	"isolated endpoint : 1 . group of what it may send . group of what it may receive"
+#define EGRESS_COMMENT  "group of the address, by groups4|6 : what it may send"
+#define INGRESS_COMMENT "group of the address, by groups4|6 : what it may receive"
+
+/*
+ * A packet that looks its group's number up while a commit changes both may not find it any more: what belongs to an isolated
+ * endpoint does not pass for that.
+ */
+static void close_unknown_groups(struct ruleset *rs)
+{
+	static const char *const maps[] = {MAP_EGRESS4, MAP_EGRESS6, MAP_INGRESS4, MAP_INGRESS6};
+	const struct elem_key any = {.group = 0};
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
+		ruleset_put(rs, maps[i], &any, CHAIN_DENIED, "no such group any more");
+}
+
 /* --- all of it --------------------------------------------------------------------------------- */
 
 static void declare_sets(struct ruleset *rs)
@@ -459,10 +479,12 @@ static void declare_sets(struct ruleset *rs)
 		enum ruleset_tables tables; /* 0: where policies are */
 		const char *comment;
 	} sets[] = {
-		{MAP_EGRESS4, MAP_IPV4, 0, "isolated endpoint : what it may send"},
-		{MAP_EGRESS6, MAP_IPV6, 0, "isolated endpoint : what it may send"},
-		{MAP_INGRESS4, MAP_IPV4, 0, "isolated endpoint : what it may receive"},
-		{MAP_INGRESS6, MAP_IPV6, 0, "isolated endpoint : what it may receive"},
+		{MAP_GROUPS4, GROUPS_IPV4, 0, GROUPS_COMMENT},
+		{MAP_GROUPS6, GROUPS_IPV6, 0, GROUPS_COMMENT},
+		{MAP_EGRESS4, MAP_GROUP, 0, EGRESS_COMMENT},
+		{MAP_EGRESS6, MAP_GROUP, 0, EGRESS_COMMENT},
+		{MAP_INGRESS4, MAP_GROUP, 0, INGRESS_COMMENT},
+		{MAP_INGRESS6, MAP_GROUP, 0, INGRESS_COMMENT},
 		{SET_ISOLATED4, SET_IPV4, 0, "isolated endpoints"},
 		{SET_ISOLATED6, SET_IPV6, 0, "isolated endpoints"},
 		{SET_MIDSTREAM, SET_IFNAME, 0, "bridges just made visible"},
@@ -498,6 +520,7 @@ void skeleton_build(struct ruleset *rs, const struct skeleton_config *config)
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
 		ruleset_counter_in(rs, IN_BOTH, log_what_name(reasons[i]));
 	declare_sets(rs);
+	close_unknown_groups(rs);
 	skeleton_audit(rs, false);
 	skeleton_generation(rs, config, 0);
 	build_no_flow(rs);

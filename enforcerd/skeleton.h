@@ -21,10 +21,11 @@
 #define CHAIN_STRICT         "strict" /* asks the strict maps: forward, input and bridged */
 #define CHAIN_STRICT_INPUT   "strict_input"
 #define CHAIN_STRICT_BRIDGED "strict_ports"
-#define MAP_EGRESS4          "egress4"
-#define MAP_EGRESS6          "egress6"
-#define MAP_INGRESS4         "ingress4"
-#define MAP_INGRESS6         "ingress6"
+/* number of a group : jump its chain; from an address by MAP_GROUPS4|6 */
+#define MAP_EGRESS4  "egress_groups4"
+#define MAP_EGRESS6  "egress_groups6"
+#define MAP_INGRESS4 "ingress_groups4"
+#define MAP_INGRESS6 "ingress_groups6"
 #define SET_ISOLATED4 \
 	"isolated4" /* every isolated endpoint address: by packet header and by flow */
 #define SET_ISOLATED6 "isolated6"

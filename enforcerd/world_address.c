@@ -128,28 +128,40 @@ static void settle_sets(
 	settle_set(world, address, owned_sets, &address->owned, doubtful || is_bound(address));
 }
 
-static void settle_group(struct world *world, struct w_address *address, enum policy_direction dir,
-	struct w_group *group, const char *comment)
+static void hold_group(struct world *world, struct w_address *address, enum policy_direction dir,
+	struct w_group *group)
 {
-	static const char *const maps[DIR_COUNT][2] = {[DIR_INGRESS] = {MAP_INGRESS4, MAP_INGRESS6},
-		[DIR_EGRESS] = {MAP_EGRESS4, MAP_EGRESS6}};
-	const char *map = maps[dir][family_index(&address->ip)];
-	const struct elem_key key = {.ip = address->ip};
-	struct w_group *before = address->groups[dir];
+	struct w_group *before;
 
-	if (group)
-		ruleset_put(world->rs, map, &key, group->name, comment);
-	else if (before)
-		ruleset_del(world->rs, map, &key);
-	if (group == before)
+	if (group == address->groups[dir])
 		return;
 	if (dir == DIR_EGRESS && world->published_count)
 		world_published_address(world, &address->ip, group);
+	/* may bring selectors, and these may settle addresses, this one too */
 	if (group)
-		group->refs++;
+		world_group_ref(world, group, family_of_ip(&address->ip));
+	before = address->groups[dir];
 	if (before)
-		world_group_unref(world, before);
+		world_group_unref(world, before, family_of_ip(&address->ip));
 	address->groups[dir] = group;
+}
+
+/* Groups in both directions, or in none. */
+static void settle_groups(struct world *world, struct w_address *address,
+	struct w_group *const groups[DIR_COUNT], const char *comment)
+{
+	const char *map = family_index(&address->ip) ? MAP_GROUPS6 : MAP_GROUPS4;
+	struct elem_key key = {.ip = address->ip};
+
+	for (int dir = 0; dir < DIR_COUNT; dir++)
+		hold_group(world, address, (enum policy_direction)dir, groups[dir]);
+	if (!groups[DIR_EGRESS]) {
+		ruleset_del(world->rs, map, &key);
+		return;
+	}
+	key.groups[SIDE_SRC] = groups[DIR_EGRESS]->number;
+	key.groups[SIDE_DST] = groups[DIR_INGRESS]->number;
+	ruleset_put(world->rs, map, &key, NULL, comment);
 }
 
 static void selector_set_name(
@@ -225,28 +237,27 @@ static void settle_owned(struct world *world, struct w_address *address)
 	bool conflict, doubtful = is_doubtful(address);
 	struct w_endpoint *found = owner_of(address, &conflict), *owner = doubtful ? NULL : found;
 	bool closed = conflict || doubtful, isolated = closed || (owner && owner->isolated);
+	struct w_group *groups[DIR_COUNT] = {NULL};
 	char comment[64];
 
 	make_comment(owner, conflict, comment, sizeof(comment));
 	note_closed(world, address, closed);
 	settle_sets(world, address, isolated, doubtful);
-	for (int dir = 0; dir < DIR_COUNT; dir++) {
-		struct w_group *group = owner && isolated ? owner->groups[dir] : NULL;
-
-		if (closed)
-			group = world_group_get(world, (enum policy_direction)dir, NULL, 0);
-		settle_group(world, address, (enum policy_direction)dir, group, comment);
-	}
+	for (int dir = 0; dir < DIR_COUNT && isolated; dir++)
+		groups[dir] = closed ? world_group_get(world, (enum policy_direction)dir, NULL, 0)
+				     : owner->groups[dir];
+	settle_groups(world, address, groups, comment);
 	settle_selectors(world, address, owner ? &owner->selectors : NULL);
 	settle_known(world, address, owner ? strict_network(world, owner) : NULL);
 }
 
 static void remove_address(struct world *world, struct w_address *address)
 {
+	struct w_group *const none[DIR_COUNT] = {NULL};
+
 	note_closed(world, address, false);
 	settle_sets(world, address, false, false);
-	for (int dir = 0; dir < DIR_COUNT; dir++)
-		settle_group(world, address, (enum policy_direction)dir, NULL, NULL);
+	settle_groups(world, address, none, NULL);
 	settle_selectors(world, address, NULL);
 	settle_known(world, address, NULL);
 	HASH_DEL(world->addresses, address);

@@ -68,11 +68,15 @@ static void note_vain(struct w_endpoint *endpoint, struct w_policy *policy)
 static void hold_group(struct world *world, struct w_endpoint *endpoint, enum policy_direction dir,
 	struct w_group *group)
 {
+	const struct endpoint *record = endpoint->record;
+	unsigned families = family_of_ip(&record->ipv4) | family_of_ip(&record->ipv6);
+
 	if (group)
-		group->refs++;
+		world_group_ref(world, group, families);
 	if (endpoint->groups[dir])
-		world_group_unref(world, endpoint->groups[dir]);
+		world_group_unref(world, endpoint->groups[dir], endpoint->families[dir]);
 	endpoint->groups[dir] = group;
+	endpoint->families[dir] = families;
 }
 
 static void add_to_list(void *item, void *list)

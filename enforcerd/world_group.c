@@ -215,36 +215,70 @@ const struct policy **world_group_policies(const struct w_group *group)
 	return policies_of(group->policies, group->policy_count);
 }
 
-static void staged_name(const struct w_group *group, char name[NFT_NAME_MAX])
+/* Of a chain of the group for one family: "in_database_b66a511aeb53_4". */
+static void chain_name(
+	const char *prefix, const struct w_group *group, uint8_t family, char name[NFT_NAME_MAX])
 {
-	snprintf(name, NFT_NAME_MAX, "st_%.36s", group->name);
+	snprintf(name, NFT_NAME_MAX, "%s%.34s_%u", prefix, group->name, family);
 }
 
-/* Policies were compiled when they were taken in, so that here it cannot fail; if it does, the chain is closed. */
-static void compile_view(struct w_group *group, const struct policy *const *policies,
-	enum compile_view view, struct rule_list *rules, struct needed_list *needed)
+void world_group_chain(const struct w_group *group, uint8_t family, char name[NFT_NAME_MAX])
 {
+	chain_name("", group, family, name);
+}
+
+static void staged_name(const struct w_group *group, uint8_t family, char name[NFT_NAME_MAX])
+{
+	chain_name("st_", group, family, name);
+}
+
+static const char *map_of(const struct w_group *group, uint8_t family)
+{
+	static const char *const maps[DIR_COUNT][2] = {[DIR_INGRESS] = {MAP_INGRESS4, MAP_INGRESS6},
+		[DIR_EGRESS] = {MAP_EGRESS4, MAP_EGRESS6}};
+
+	return maps[group->dir][family == 6];
+}
+
+static struct w_group_chains *chains_of(struct w_group *group, uint8_t family)
+{
+	return &group->chains[family == 6];
+}
+
+/* What is being compiled: a group for one family. */
+struct compilation {
+	struct w_group *group;
+	uint8_t family;
+	struct w_group_chains *chains;
+	const struct policy **policies;
+	const char *comment;
+};
+
+/* Policies were compiled when they were taken in, so that here it cannot fail; if it does, the chain is closed. */
+static void compile_view(
+	const struct compilation *c, enum compile_view view, struct rule_list *rules)
+{
+	const struct compile_scope scope = {c->group->dir, c->family, view};
 	struct err err = {0};
 
-	if (compile_group(policies, group->policy_count, group->dir, view, rules, needed, &err) ==
-		0)
+	if (compile_group(c->policies, c->group->policy_count, &scope, rules, &c->chains->needed,
+		    &err) == 0)
 		return;
-	log_error("world", "group %s is closed: %s", group->name, err.text);
+	log_error("world", "group %s is closed: %s", c->group->name, err.text);
 	rule_list_free(rules);
 	rule_append(rules)->verdict = VERDICT_DROP;
 }
 
 /* The chain that tells what staged policies would do stands ahead of the group's own rules. */
-static void put_staged(struct world *world, struct w_group *group,
-	const struct policy *const *policies, const char *comment, struct rule_list *rules)
+static void put_staged(struct world *world, const struct compilation *c, struct rule_list *rules)
 {
 	struct rule_list staged = {0};
 	struct rule *jump = rule_append(rules);
 
 	jump->verdict = VERDICT_JUMP;
-	staged_name(group, jump->target);
-	compile_view(group, policies, VIEW_STAGED, &staged, &group->needed);
-	ruleset_chain(world->rs, jump->target, comment, &staged);
+	staged_name(c->group, c->family, jump->target);
+	compile_view(c, VIEW_STAGED, &staged);
+	ruleset_chain(world->rs, jump->target, c->comment, &staged);
 }
 
 /* By it the end of a hook's chains knows that a policy was asked (mark.h). */
@@ -257,38 +291,68 @@ static void say_pending(const struct world *world, struct rule_list *rules)
 	rule->verdict = VERDICT_CONTINUE;
 }
 
-static void compile(struct world *world, struct w_group *group)
+static void put_chain(struct world *world, const struct compilation *c, struct rule_list *rules)
+{
+	const struct elem_key number = {.group = c->group->number};
+	char name[NFT_NAME_MAX];
+
+	world_group_chain(c->group, c->family, name);
+	ruleset_chain(world->rs, name, c->comment, rules);
+	ruleset_put(world->rs, map_of(c->group, c->family), &number, name, NULL);
+}
+
+static void compile_chains(struct world *world, const struct compilation *c)
+{
+	struct needed_list before = c->chains->needed;
+	bool was_staged = c->chains->staged;
+	struct rule_list rules = {0}, own = {0};
+	char name[NFT_NAME_MAX];
+
+	c->chains->needed = (struct needed_list){0};
+	c->chains->staged = compile_is_staged(c->policies, c->group->policy_count);
+	say_pending(world, &rules);
+	if (c->chains->staged)
+		put_staged(world, c, &rules);
+	compile_view(c, VIEW_IN_FORCE, &own);
+	for (size_t i = 0; i < own.count; i++)
+		rule_append_copy(&rules, &own.items[i]);
+	rule_list_free(&own);
+	/* new sets before old ones go: what both use stays as it is */
+	world_needed_ref(world, &c->chains->needed);
+	put_chain(world, c, &rules);
+	staged_name(c->group, c->family, name);
+	if (was_staged && !c->chains->staged)
+		ruleset_chain_drop(world->rs, name);
+	world_needed_unref(world, &before);
+	if (c->group->dir == DIR_EGRESS)
+		world_published_group(world, c->group, c->family);
+	else
+		world->published_stale |= world->published_count > 0;
+}
+
+static void compile(struct world *world, struct w_group *group, uint8_t family)
 {
 	cleanup_free const struct policy **policies =
 		policies_of(group->policies, group->policy_count);
 	cleanup_free char *comment =
 		compile_group_comment(policies, group->policy_count, group->dir);
-	bool was_staged = group->staged;
-	struct needed_list before = group->needed;
-	struct rule_list rules = {0}, own = {0};
-	char name[NFT_NAME_MAX];
 
-	group->needed = (struct needed_list){0};
-	group->staged = compile_is_staged(policies, group->policy_count);
-	say_pending(world, &rules);
-	if (group->staged)
-		put_staged(world, group, policies, comment, &rules);
-	compile_view(group, policies, VIEW_IN_FORCE, &own, &group->needed);
-	for (size_t i = 0; i < own.count; i++)
-		rule_append_copy(&rules, &own.items[i]);
-	rule_list_free(&own);
-	group->stale = false;
-	/* new sets before old ones go: what both use stays as it is */
-	world_needed_ref(world, &group->needed);
-	ruleset_chain(world->rs, group->name, comment, &rules);
-	staged_name(group, name);
-	if (was_staged && !group->staged)
-		ruleset_chain_drop(world->rs, name);
-	world_needed_unref(world, &before);
-	if (group->dir == DIR_EGRESS)
-		world_published_group(world, group);
-	else
-		world->published_stale |= world->published_count > 0;
+	compile_chains(world,
+		&(struct compilation){group, family, chains_of(group, family), policies, comment});
+}
+
+/* Numbers are parts of hashes: should two groups of a direction come to the same, the later one takes the next that is free. */
+static void take_number(struct world *world, struct w_group *group, uint32_t number)
+{
+	const struct w_group *other = NULL;
+
+	for (;; number = number + 1 ? number + 1 : 1) {
+		HASH_FIND(by_number, world->numbers[group->dir], &number, sizeof(number), other);
+		if (!other)
+			break;
+	}
+	group->number = number;
+	HASH_ADD(by_number, world->numbers[group->dir], number, sizeof(group->number), group);
 }
 
 struct w_group *world_group_get(
@@ -297,51 +361,94 @@ struct w_group *world_group_get(
 	cleanup_free const struct policy **list = policies_of(policies, count);
 	struct w_group *group = NULL;
 	char name[NFT_NAME_MAX];
+	uint32_t number = compile_group_name(list, count, dir, name);
 
-	compile_group_name(list, count, dir, name);
 	HASH_FIND_STR(world->groups, name, group);
 	if (group)
 		return group;
 	group = xcalloc(1, sizeof(*group));
 	memcpy(group->name, name, sizeof(group->name));
 	group->dir = dir;
+	take_number(world, group, number);
 	group->policies = xcalloc(count, sizeof(*group->policies));
 	if (count)
 		memcpy(group->policies, policies, count * sizeof(*policies));
 	group->policy_count = count;
 	HASH_ADD_STR(world->groups, name, group);
-	compile(world, group);
+	world->groups_idle = true; /* until somebody refers to it */
 	return group;
 }
 
-void world_group_unref(struct world *world, struct w_group *group)
+static bool has_family(unsigned families, uint8_t family)
 {
-	group->refs--;
-	world->groups_idle |= !group->refs;
+	return families & (family == 6 ? FAMILY_IPV6 : FAMILY_IPV4);
+}
+
+void world_group_ref(struct world *world, struct w_group *group, unsigned families)
+{
+	group->refs++;
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		if (!has_family(families, family))
+			continue;
+		chains_of(group, family)->refs++;
+		if (chains_of(group, family)->there)
+			continue;
+		/* said ahead: a new selector's members may come here before it is done */
+		chains_of(group, family)->there = true;
+		compile(world, group, family);
+	}
+}
+
+void world_group_unref(struct world *world, struct w_group *group, unsigned families)
+{
+	world->groups_idle |= !--group->refs;
+	for (uint8_t family = 4; family <= 6; family += 2)
+		if (has_family(families, family))
+			world->groups_idle |= !--chains_of(group, family)->refs;
 }
 
 void world_group_recompile(struct world *world, struct w_group *group)
 {
-	compile(world, group);
+	for (uint8_t family = 4; family <= 6; family += 2)
+		if (chains_of(group, family)->there)
+			compile(world, group, family);
+	group->stale = false;
 }
 
 static void group_free(struct w_group *group)
 {
-	needed_list_free(&group->needed);
-	needed_list_free(&group->published_needed);
+	for (int i = 0; i < 2; i++) {
+		needed_list_free(&group->chains[i].needed);
+		needed_list_free(&group->chains[i].published_needed);
+	}
 	free(group->policies);
 	free(group);
 }
 
-static void drop_chains(struct world *world, struct w_group *group)
+static void forget_group(struct world *world, struct w_group *group)
 {
+	HASH_DEL(world->groups, group);
+	HASH_DELETE(by_number, world->numbers[group->dir], group);
+	group_free(group);
+}
+
+static void drop_chains(struct world *world, struct w_group *group, uint8_t family)
+{
+	struct w_group_chains *chains = chains_of(group, family);
+	const struct elem_key number = {.group = group->number};
 	char name[NFT_NAME_MAX];
 
-	staged_name(group, name);
-	if (group->staged)
+	if (chains->refs || !chains->there)
+		return;
+	ruleset_del(world->rs, map_of(group, family), &number);
+	staged_name(group, family, name);
+	if (chains->staged)
 		ruleset_chain_drop(world->rs, name);
-	world_published_group_drop(world, group);
-	ruleset_chain_drop(world->rs, group->name);
+	world_published_group_drop(world, group, family);
+	world_group_chain(group, family, name);
+	ruleset_chain_drop(world->rs, name);
+	world_needed_unref(world, &chains->needed);
+	chains->there = chains->staged = false;
 }
 
 void world_groups_collect(struct world *world)
@@ -352,12 +459,11 @@ void world_groups_collect(struct world *world)
 		return;
 	world->groups_idle = false;
 	HASH_ITER (hh, world->groups, group, next) {
+		drop_chains(world, group, 4);
+		drop_chains(world, group, 6);
 		if (group->refs)
 			continue;
-		drop_chains(world, group);
-		world_needed_unref(world, &group->needed);
-		HASH_DEL(world->groups, group);
-		group_free(group);
+		forget_group(world, group);
 	}
 }
 
@@ -368,8 +474,7 @@ void world_groups_free(struct world *world)
 	struct w_plain_set *set, *next_set;
 
 	HASH_ITER (hh, world->groups, group, next_group) {
-		HASH_DEL(world->groups, group);
-		group_free(group);
+		forget_group(world, group);
 	}
 	HASH_ITER (hh, world->selectors, selector, next_selector) {
 		HASH_DEL(world->selectors, selector);

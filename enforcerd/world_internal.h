@@ -50,19 +50,35 @@ struct w_plain_set {
 	UT_hash_handle hh;
 };
 
+/* What a group has for the addresses of one family. */
+struct w_group_chains {
+	size_t refs;               /* endpoints and addresses of the family */
+	bool there;                /* in the ruleset */
+	bool staged;               /* has a chain for its staged policies */
+	struct needed_list needed; /* what its chains refer to */
+	bool published;            /* has a chain towards published ports */
+	struct needed_list published_needed;
+};
+
 struct w_group {
 	char name[NFT_NAME_MAX];
+	uint32_t number; /* among the groups of its direction */
 	enum policy_direction dir;
 	struct w_policy **policies; /* in order */
 	size_t policy_count;
 	size_t refs; /* endpoints and addresses */
 	bool stale;
-	bool staged;               /* has a chain for its staged policies */
-	struct needed_list needed; /* what its chains refer to */
-	bool published;            /* has a chain towards published ports */
-	struct needed_list published_needed;
-	UT_hash_handle hh;
+	struct w_group_chains chains[2]; /* IPv4, IPv6 */
+	UT_hash_handle hh, by_number;
 };
+
+/* Bits. */
+enum w_families { FAMILY_NONE = 0, FAMILY_IPV4 = 1, FAMILY_IPV6 = 2 };
+
+static inline unsigned family_of_ip(const struct ip *ip)
+{
+	return ip->family == 4 ? FAMILY_IPV4 : ip->family == 6 ? FAMILY_IPV6 : FAMILY_NONE;
+}
 
 struct w_network {
 	struct network *record;
@@ -96,6 +112,7 @@ struct w_endpoint {
 	struct w_binding bound;
 	bool isolated;
 	struct w_group *groups[DIR_COUNT]; /* NULL when not isolated */
+	unsigned families[DIR_COUNT];      /* that it holds them for: enum w_families */
 	struct w_list selectors;           /* struct w_selector * that match */
 	struct w_list selected_by;         /* struct w_policy * that select it in vain */
 	UT_hash_handle hh;                 /* by record->id */
@@ -147,8 +164,9 @@ struct world {
 	struct selector_index *matching; /* selectors by themselves */
 	struct w_plain_set *plain_sets;
 	struct w_group *groups;
-	bool groups_idle;  /* some may have lost their last reference */
-	bool groups_stale; /* some must be compiled again */
+	struct w_group *numbers[DIR_COUNT]; /* the same, by their numbers */
+	bool groups_idle;                   /* some may have lost their last reference */
+	bool groups_stale;                  /* some must be compiled again */
 	struct w_text *isolation, *labels, *modes, *problems;
 	bool audit; /* denials are only told */
 	size_t isolated_count, conflict_count, strict_count;
@@ -228,11 +246,15 @@ void world_address_release(struct world *world, const struct ip *ip, struct w_en
 void world_address_settle(struct world *world, const struct ip *ip);
 
 /* world_group.c */
-/* The group of these policies, compiled if it is new. */
+/* The group of these policies. */
 struct w_group *world_group_get(
 	struct world *world, enum policy_direction dir, struct w_policy **policies, size_t count);
-/* One reference less; what has none is dropped by the next collection. */
-void world_group_unref(struct world *world, struct w_group *group);
+/* One reference more, for addresses of these families: its chains for them are compiled if they are not there. */
+void world_group_ref(struct world *world, struct w_group *group, unsigned families);
+/* One less; what has none is dropped by the next collection. */
+void world_group_unref(struct world *world, struct w_group *group, unsigned families);
+/* Of its chain for the family (4, 6). */
+void world_group_chain(const struct w_group *group, uint8_t family, char name[NFT_NAME_MAX]);
 void world_group_recompile(struct world *world, struct w_group *group);
 void world_groups_collect(struct world *world); /* drops groups and sets that nothing uses */
 void world_groups_free(struct world *world);
@@ -244,9 +266,9 @@ void world_needed_unref(struct world *world, struct needed_list *list); /* and f
 /* world_published.c */
 /* Published ports, or who is behind them, changed. */
 void world_published_settle(struct world *world);
-/* The group was compiled, or goes. */
-void world_published_group(struct world *world, struct w_group *group);
-void world_published_group_drop(struct world *world, struct w_group *group);
+/* The group was compiled for the family, or goes. */
+void world_published_group(struct world *world, struct w_group *group, uint8_t family);
+void world_published_group_drop(struct world *world, struct w_group *group, uint8_t family);
 /* The address has this egress group now, or none (NULL). */
 void world_published_address(
 	struct world *world, const struct ip *ip, const struct w_group *egress);

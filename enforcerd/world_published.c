@@ -207,9 +207,12 @@ static void build_port(struct world *world, const struct w_published *entry)
 
 /* --- egress groups ----------------------------------------------------------------------------- */
 
-static void group_chain_name(const struct w_group *group, char name[NFT_NAME_MAX])
+static void group_chain_name(const struct w_group *group, uint8_t family, char name[NFT_NAME_MAX])
 {
-	snprintf(name, NFT_NAME_MAX, "p%.38s", group->name);
+	char chain[NFT_NAME_MAX];
+
+	world_group_chain(group, family, chain);
+	snprintf(name, NFT_NAME_MAX, "p%.38s", chain);
 }
 
 /* A port's rules, for packets to that port only. */
@@ -232,40 +235,45 @@ static void append_for_port(
 	}
 }
 
-void world_published_group(struct world *world, struct w_group *group)
+void world_published_group(struct world *world, struct w_group *group, uint8_t family)
 {
-	struct needed_list before = group->published_needed;
+	struct w_group_chains *chains = &group->chains[family == 6];
+	struct needed_list before = chains->published_needed;
 	struct rule_list rules = {0};
 	char name[NFT_NAME_MAX];
 
 	/* stale: of records that may be gone; all of it is made anew at the end of the settling */
-	if (group->dir != DIR_EGRESS || !world->published_count || world->published_stale)
+	if (group->dir != DIR_EGRESS || !chains->there || !world->published_count ||
+		world->published_stale)
 		return;
-	group->published_needed = (struct needed_list){0};
+	chains->published_needed = (struct needed_list){0};
 	for (size_t i = 0; i < world->published_count; i++) {
 		struct rule_list own = {0};
 
-		towards(world, group, &world->published[i], &own, &group->published_needed);
+		if (world->published[i].family != family)
+			continue;
+		towards(world, group, &world->published[i], &own, &chains->published_needed);
 		append_for_port(&rules, &world->published[i], &own);
 		rule_list_free(&own);
 	}
-	group_chain_name(group, name);
-	world_needed_ref(world, &group->published_needed);
+	group_chain_name(group, family, name);
+	world_needed_ref(world, &chains->published_needed);
 	ruleset_chain_in(world->rs, IN_INET, name, "towards published ports", &rules);
 	world_needed_unref(world, &before);
-	group->published = true;
+	chains->published = true;
 }
 
-void world_published_group_drop(struct world *world, struct w_group *group)
+void world_published_group_drop(struct world *world, struct w_group *group, uint8_t family)
 {
+	struct w_group_chains *chains = &group->chains[family == 6];
 	char name[NFT_NAME_MAX];
 
-	if (!group->published)
+	if (!chains->published)
 		return;
-	group_chain_name(group, name);
+	group_chain_name(group, family, name);
 	ruleset_chain_drop(world->rs, name);
-	world_needed_unref(world, &group->published_needed);
-	group->published = false;
+	world_needed_unref(world, &chains->published_needed);
+	chains->published = false;
 }
 
 void world_published_address(struct world *world, const struct ip *ip, const struct w_group *egress)
@@ -278,7 +286,7 @@ void world_published_address(struct world *world, const struct ip *ip, const str
 		ruleset_del(world->rs, map, &key);
 		return;
 	}
-	group_chain_name(egress, name);
+	group_chain_name(egress, ip->family, name);
 	ruleset_put(world->rs, map, &key, name, NULL);
 }
 
@@ -350,12 +358,13 @@ void world_published_settle(struct world *world)
 	if (world->published_count)
 		build_admitted(world);
 	world_needed_ref(world, &world->published_needed);
-	for (group = world->groups; group; group = group->hh.next) {
-		if (world->published_count)
-			world_published_group(world, group);
-		else
-			world_published_group_drop(world, group);
-	}
+	for (group = world->groups; group; group = group->hh.next)
+		for (uint8_t family = 4; family <= 6; family += 2) {
+			if (world->published_count)
+				world_published_group(world, group, family);
+			else
+				world_published_group_drop(world, group, family);
+		}
 	for (address = world->addresses; address; address = address->hh.next)
 		world_published_address(world, &address->ip, address->groups[DIR_EGRESS]);
 	build_dispatch(world);

@@ -8,6 +8,7 @@
 
 #include "enforcerd/skeleton.h"
 #include "tests/bench/figures.h"
+#include "tests/unit/enforcerd/group_fixture.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -91,8 +92,7 @@ static void put_endpoint(struct ruleset *rs, unsigned i, unsigned groups)
 
 	snprintf(chain, sizeof(chain), "in_%u", i % groups);
 	snprintf(set, sizeof(set), "sel_%u_4", i % groups);
-	ruleset_put(rs, MAP_INGRESS4, &key, chain, NULL);
-	ruleset_put(rs, MAP_EGRESS4, &key, chain, NULL);
+	put_groups(rs, &key.ip, chain, chain);
 	ruleset_put(rs, SET_ISOLATED4, &key, NULL, NULL);
 	ruleset_put(rs, set, &key, NULL, NULL);
 }
@@ -103,8 +103,7 @@ static void del_endpoint(struct ruleset *rs, unsigned i, unsigned groups)
 	char set[NFT_NAME_MAX];
 
 	snprintf(set, sizeof(set), "sel_%u_4", i % groups);
-	ruleset_del(rs, MAP_INGRESS4, &key);
-	ruleset_del(rs, MAP_EGRESS4, &key);
+	ruleset_del(rs, MAP_GROUPS4, &key);
 	ruleset_del(rs, SET_ISOLATED4, &key);
 	ruleset_del(rs, set, &key);
 }
@@ -191,6 +190,13 @@ struct endpoint_samples {
 	struct timing added, cpu, removed, grouped;
 };
 
+static void drop_group(struct ruleset *rs, const char *chain)
+{
+	const struct elem_key number = {.group = put_group(rs, MAP_INGRESS4, chain)};
+
+	ruleset_del(rs, MAP_INGRESS4, &number);
+}
+
 /* The group behind the last one, with one endpoint in it; then gone again. */
 static void new_group(
 	struct kernel *kernel, struct ruleset *rs, unsigned groups, struct timing *sample)
@@ -202,10 +208,11 @@ static void new_group(
 	snprintf(chain, sizeof(chain), "in_%u", groups);
 	snprintf(set, sizeof(set), "sel_%u_4", groups);
 	add_group(rs, groups);
-	ruleset_put(rs, MAP_INGRESS4, &key, chain, NULL);
+	put_groups(rs, &key.ip, NULL, chain);
 	commit(kernel, rs);
 	add(sample, now_us(CLOCK_MONOTONIC) - begin);
-	ruleset_del(rs, MAP_INGRESS4, &key);
+	ruleset_del(rs, MAP_GROUPS4, &key);
+	drop_group(rs, chain);
 	ruleset_chain_drop(rs, chain);
 	ruleset_set_drop(rs, set);
 	commit(kernel, rs);

@@ -332,7 +332,8 @@ class Visible(Bulkhead):
             r"chain in_database_\w+ \{\s+comment \"ingress: database\"",
             r"set sel_\w+_4 \{\s+type ipv4_addr\s+comment \"role == 'frontend'\"",
             rf"comment \"role == 'database'\"\s+elements = \{{ {database} \}}",
-            rf"{database} comment \"database-A\" : jump in_database_",
+            rf"{database} comment \"database-A\" : 0x00000001 \. 0x\w+ \. 0x\w+",
+            r"0x(\w+) : jump in_database_\1\w+_4",
             r"3306 counter name \S+ return comment \"policy frontend egress\[0\]",
         ):
             with self.subTest(line=line):

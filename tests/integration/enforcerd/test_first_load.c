@@ -5,6 +5,7 @@
 #include "enforcerd/first_load.h"
 #include "enforcerd/kernel.h"
 #include "enforcerd/skeleton.h"
+#include "tests/unit/enforcerd/group_fixture.h"
 
 enum { ALLOWED = 80, FORBIDDEN = 81, PATIENCE_MS = 10000, SILENCE_MS = 400 };
 
@@ -54,6 +55,7 @@ static void commit(void)
 
 static void put_policy(bool may_send)
 {
+	const struct ip server_ip = {.family = 4, .bytes = {10, 78, 0, 3}};
 	struct rule_list open = {0};
 
 	put_chain("in_server", ALLOWED);
@@ -62,8 +64,7 @@ static void put_policy(bool may_send)
 		rule_append(&open)->verdict = VERDICT_RETURN;
 		ruleset_chain(rs, "eg_server", NULL, &open);
 	}
-	put(MAP_INGRESS4, "10.78.0.3", "in_server");
-	put(MAP_EGRESS4, "10.78.0.3", "eg_server");
+	put_groups(rs, &server_ip, "eg_server", "in_server");
 	put(SET_ISOLATED4, "10.78.0.3", NULL);
 	skeleton_generation(rs, &skeleton, 1);
 	commit();

@@ -60,15 +60,15 @@ static const char *const shown[] = {
 	"comment \"container policy, written by bulkhead-enforcerd\"",
 	"type filter hook forward priority filter - 1; policy accept;",
 	"type filter hook input priority filter - 1; policy accept;",
-	"ct original ip saddr vmap @egress4",
-	"ct reply ip6 saddr vmap @ingress6",
+	"ct original ip saddr vmap @egress_groups4",
+	"ct reply ip6 saddr vmap @ingress_groups6",
 	"iifname vmap @strict_in",
 	"oifname vmap @strict_out",
 	"icmpv6 type 130-136 accept",
 	"ct state invalid ip daddr @isolated4 counter name \"invalid\" drop",
 	"ct state new tcp flags != syn / fin,syn,rst,ack ct original ip saddr @isolated4 "
 	"iifname != @midstream oifname != @midstream counter name \"midstream\" drop",
-	"ct direction original ct original ip saddr vmap @egress4",
+	"ct direction original ct original ip saddr vmap @egress_groups4",
 	"ct protocol tcp ct original ip saddr @sel_front_4 ct reply proto-src @port_db return "
 	"comment \"policy 'database' ingress[0]\"",
 	"limit rate 10/second burst 20 packets log prefix \"deny/in/database\" group 64 snaplen "
@@ -131,7 +131,8 @@ START_TEST(test_nft_json_and_handles)
 	json_decref(json);
 	free(text);
 	sh("nft -a list table inet " TABLE " | grep -q 'chain in_db .* handle'");
-	sh("nft list ruleset >/dev/null; nft list tables; nft list map inet " TABLE " ingress4");
+	sh("nft list ruleset >/dev/null; nft list tables; nft list map inet " TABLE
+	   " ingress_groups4");
 }
 END_TEST
 
@@ -300,7 +301,7 @@ START_TEST(test_restart_removes_what_is_no_longer_wanted)
 	expect("in_db", false);
 	expect("sel_front", false);
 	expect("10.77", false);
-	expect("ct original ip saddr vmap @egress4", true);
+	expect("ct original ip saddr vmap @egress_groups4", true);
 }
 END_TEST
 
@@ -369,7 +370,7 @@ START_TEST(test_foreign_changes_are_repaired)
 		"nft flush ruleset",
 		"nft delete table inet " TABLE,
 		"nft flush set inet " TABLE " sel_front_4",
-		"nft flush map inet " TABLE " ingress4",
+		"nft flush map inet " TABLE " ingress_groups4",
 		"nft insert rule inet " TABLE " forward accept comment stray",
 		"nft add chain inet " TABLE " stray",
 	};
@@ -404,7 +405,7 @@ START_TEST(test_refused_element_is_named)
 		snprintf(text, sizeof(text), "10.88.0.%d", i);
 		put(MAP_INGRESS4, key_ip(text), i == 77 ? "in_nowhere" : "in_db", NULL);
 	}
-	expect_refusal("add element 10.88.0.77 to set ingress4: No such file or directory");
+	expect_refusal("add element 10.88.0.77 to set ingress_groups4: No such file or directory");
 	put(MAP_INGRESS4, key_ip("10.88.0.77"), "in_db", NULL);
 	commit();
 	expect("10.88.0.77 : jump in_db", true);
@@ -444,7 +445,7 @@ START_TEST(test_refusal_after_new_chains)
 	put(MAP_INGRESS4, key_ip("10.88.0.1"), "in_ahead", NULL);
 	put(MAP_INGRESS4, key_ip("10.88.0.2"), "in_nowhere", NULL);
 	ck_assert_int_eq(kernel_commit(kernel, rs, &done, &err), -1);
-	ck_assert_ptr_nonnull(strstr(err.text, "add element 10.88.0.2 to set ingress4"));
+	ck_assert_ptr_nonnull(strstr(err.text, "add element 10.88.0.2 to set ingress_groups4"));
 	expect("10.88.0.1", false);
 	del(MAP_INGRESS4, key_ip("10.88.0.1"));
 	del(MAP_INGRESS4, key_ip("10.88.0.2"));

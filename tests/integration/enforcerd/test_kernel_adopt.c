@@ -127,12 +127,13 @@ static const struct difference differences[] = {
 	{"a stray rule", "nft insert rule bridge " TABLE " forward accept", NULL, 3},
 	{"a missing rule", "nft flush chain bridge " TABLE " pass", NULL, 4},
 	{"an element of another comment",
-		"nft -f - <<'X'\ndelete element inet " TABLE " ingress4 { 10.77.2.2 }\n"
-		"add element inet " TABLE " ingress4 { 10.77.2.2 : jump in_db }\nX",
+		"nft -f - <<'X'\ndelete element inet " TABLE " ingress_groups4 { 10.77.2.2 }\n"
+		"add element inet " TABLE " ingress_groups4 { 10.77.2.2 : jump in_db }\nX",
 		NULL, 2},
 	{"an element that goes",
-		"nft -f - <<'X'\ndelete element inet " TABLE " ingress4 { 10.77.2.2 }\n"
-		"add element inet " TABLE " ingress4 { 10.77.2.2 comment \"database\" : goto in_db "
+		"nft -f - <<'X'\ndelete element inet " TABLE " ingress_groups4 { 10.77.2.2 }\n"
+		"add element inet " TABLE
+		" ingress_groups4 { 10.77.2.2 comment \"database\" : goto in_db "
 		"}\nX",
 		NULL, 2},
 	{"a policy", "nft chain inet " TABLE " forward '{ policy drop; }'", NULL, 30},

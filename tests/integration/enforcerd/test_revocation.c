@@ -7,6 +7,7 @@
 
 #include "enforcerd/kernel.h"
 #include "enforcerd/revocation.h"
+#include "tests/unit/enforcerd/group_fixture.h"
 
 enum {
 	SERVER_PORT = 3306,
@@ -75,6 +76,8 @@ static void put_ingress(const char *second)
 
 static void build_rules(void)
 {
+	const struct ip server_ip = {.family = 4, .bytes = {10, 77, 2, 2}};
+
 	rs = ruleset_new();
 	skeleton_build(rs, &skeleton);
 	ruleset_set(rs, "sel_4", SET_IPV4, NULL);
@@ -82,7 +85,7 @@ static void build_rules(void)
 	put("sel_4", "10.77.1.2", NULL);
 	put("sel_live_4", "10.77.1.3", NULL);
 	put_ingress(NULL);
-	put(MAP_INGRESS4, "10.77.2.2", "in_b");
+	put_groups(rs, &server_ip, NULL, "in_b");
 	put(SET_ISOLATED4, "10.77.2.2", NULL);
 }
 
@@ -211,12 +214,13 @@ static void finish_sweep(void)
 /* Another revocation, of somebody else. */
 static void revoke_other(void)
 {
+	const struct ip other = {.family = 4, .bytes = {10, 99, 0, 1}};
 	static bool there;
 
 	if (there)
-		del(MAP_INGRESS4, "10.99.0.1");
+		del(MAP_GROUPS4, "10.99.0.1");
 	else
-		put(MAP_INGRESS4, "10.99.0.1", "in_b");
+		put_groups(rs, &other, NULL, "in_b");
 	there = !there;
 	commit();
 }

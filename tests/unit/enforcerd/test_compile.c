@@ -348,8 +348,9 @@ START_TEST(test_more_conditions_than_a_rule_holds)
 	ck_assert_ptr_nonnull(strstr(err.text, "policy many ingress[1]"));
 	rule_list_free(&rules);
 	needed_list_free(&needed);
-	ck_assert_int_eq(compile_group((const struct policy *const[]){policy}, 1, DIR_INGRESS,
-				 VIEW_IN_FORCE, &rules, &needed, &err),
+	ck_assert_int_eq(compile_group((const struct policy *const[]){policy}, 1,
+				 &(struct compile_scope){.dir = DIR_INGRESS, .family = 4}, &rules,
+				 &needed, &err),
 		-1);
 	rule_list_free(&rules);
 	needed_list_free(&needed);
@@ -403,12 +404,12 @@ START_TEST(test_a_group_is_its_policies_and_an_end)
 	struct policy *first = policy_of("first", "[{'action':'allow','protocol':'tcp'}]");
 	CLEANUP(policy) struct policy *second = policy_of("second", "[{'action':'deny'}]");
 	const struct policy *const both[] = {first, second};
+	const struct compile_scope scope = {.dir = DIR_INGRESS, .family = 4};
 	cleanup_free char *text = NULL;
 	struct rule_list rules = {0};
 	struct needed_list needed = {0};
 
-	ck_assert_int_eq(
-		compile_group(both, 2, DIR_INGRESS, VIEW_IN_FORCE, &rules, &needed, NULL), 0);
+	ck_assert_int_eq(compile_group(both, 2, &scope, &rules, &needed, NULL), 0);
 	text = rendered(&rules, &needed);
 	ck_assert_str_eq(text,
 		"ct original protocol 6 counter in_allow_first_a7937b return comment \"policy first ingress[0]\"\n"
@@ -420,14 +421,40 @@ START_TEST(test_a_group_is_its_policies_and_an_end)
 }
 END_TEST
 
+/* Rules of the other family, and their sets, are left out; what is of both says whose packets it meets. */
+START_TEST(test_a_group_has_rules_of_its_family_alone)
+{
+	CLEANUP(policy)
+	struct policy *policy = policy_of("p",
+		"[{'action':'allow','source':{'selector':'has(role)'}},"
+		"{'action':'allow','ipVersion':6},{'action':'allow','protocol':'tcp'}]");
+	const struct policy *const one[] = {policy};
+
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		const struct compile_scope scope = {.dir = DIR_INGRESS, .family = family};
+		struct rule_list rules = {0};
+		struct needed_list needed = {0};
+
+		ck_assert_int_eq(compile_group(one, 1, &scope, &rules, &needed, NULL), 0);
+		ck_assert_uint_eq(rules.count, family == 4 ? 3 : 4);
+		for (size_t i = 0; i + 1 < rules.count; i++)
+			ck_assert_uint_eq(rules.items[i].family, family);
+		for (size_t i = 0; i < needed.count; i++)
+			ck_assert(!needed.items[i].family || needed.items[i].family == family);
+		rule_list_free(&rules);
+		needed_list_free(&needed);
+	}
+}
+END_TEST
+
 START_TEST(test_a_group_without_policies_is_closed)
 {
+	const struct compile_scope scope = {.dir = DIR_EGRESS, .family = 4};
 	struct rule_list rules = {0};
 	struct needed_list needed = {0};
 	cleanup_free char *text = NULL;
 
-	ck_assert_int_eq(
-		compile_group(NULL, 0, DIR_EGRESS, VIEW_IN_FORCE, &rules, &needed, NULL), 0);
+	ck_assert_int_eq(compile_group(NULL, 0, &scope, &rules, &needed, NULL), 0);
 	text = rendered(&rules, &needed);
 	ck_assert_str_eq(text,
 		"log original \"bulkhead egress end\" counter drop_egress goto denied "
@@ -443,18 +470,21 @@ START_TEST(test_group_names)
 	CLEANUP(policy) struct policy *ab = policy_of("a-b", "[]");
 	const struct policy *const one[] = {a}, *const two[] = {a, b}, *const other[] = {b, a};
 	char names[5][NFT_NAME_MAX];
+	uint32_t number = compile_group_name(one, 1, DIR_INGRESS, names[0]);
+	cleanup_free char *digits = xasprintf("_%08x", number);
 
-	compile_group_name(one, 1, DIR_INGRESS, names[0]);
+	ck_assert_ptr_nonnull(strstr(names[0], digits));
 	compile_group_name(two, 2, DIR_INGRESS, names[1]);
 	compile_group_name(other, 2, DIR_INGRESS, names[2]);
 	compile_group_name(one, 1, DIR_EGRESS, names[3]);
 	compile_group_name((const struct policy *const[]){ab}, 1, DIR_INGRESS, names[4]);
-	ck_assert(!strncmp(names[0], "in_web_front_end_1_a_b_", strlen("in_web_front_end_1_a_b_")));
+	ck_assert(!strncmp(names[0], "in_web_front_end_1_a_", strlen("in_web_front_end_1_a_")));
 	ck_assert(!strncmp(names[2], "in_b_", 5));
 	ck_assert(!strncmp(names[3], "eg_web_", 7));
 	/* order and content make the name */
 	for (size_t i = 0; i < COUNT(names); i++) {
-		ck_assert_uint_lt(strlen(names[i]), NFT_NAME_MAX);
+		/* room for "st_" and "_4" */
+		ck_assert_uint_lt(strlen(names[i]) + 5, NFT_NAME_MAX);
 		ck_assert_uint_eq(
 			strspn(names[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 					 "0123456789"),
@@ -462,7 +492,7 @@ START_TEST(test_group_names)
 		for (size_t j = 0; j < i; j++)
 			ck_assert_str_ne(names[i], names[j]);
 	}
-	compile_group_name(NULL, 0, DIR_INGRESS, names[0]);
+	ck_assert_uint_eq(compile_group_name(NULL, 0, DIR_INGRESS, names[0]), 1);
 	ck_assert_str_eq(names[0], "in_none");
 	compile_group_name(NULL, 0, DIR_EGRESS, names[0]);
 	ck_assert_str_eq(names[0], "eg_none");
@@ -502,6 +532,7 @@ int main(void)
 	tcase_add_test(tcase, test_more_conditions_than_a_rule_holds);
 	tcase_add_loop_test(tcase, test_port_lists_do_not_grow_without_bound, 0, (int)COUNT(sizes));
 	tcase_add_test(tcase, test_a_group_is_its_policies_and_an_end);
+	tcase_add_test(tcase, test_a_group_has_rules_of_its_family_alone);
 	tcase_add_test(tcase, test_a_group_without_policies_is_closed);
 	tcase_add_test(tcase, test_group_names);
 	tcase_add_test(tcase, test_group_comments);

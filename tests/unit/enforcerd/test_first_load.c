@@ -2,6 +2,7 @@
 #include "enforcerd/first_load.h"
 
 #include "enforcerd/skeleton.h"
+#include "tests/unit/enforcerd/group_fixture.h"
 
 #include <check.h>
 #include <netinet/in.h>
@@ -20,11 +21,11 @@ static struct ip address(const char *text)
 	return ip;
 }
 
-static void put(const char *map, const char *ip, const char *chain)
+static void put(const char *ip, const char *egress, const char *ingress)
 {
-	const struct elem_key key = {.ip = address(ip)};
+	const struct ip parsed = address(ip);
 
-	ruleset_put(rs, map, &key, chain, NULL);
+	put_groups(rs, &parsed, egress, ingress);
 }
 
 /* Everything in the chain's favour, or to one port, or nothing. */
@@ -46,16 +47,13 @@ static void put_chain(const char *name, uint16_t first, uint16_t last)
 static void setup(void)
 {
 	rs = ruleset_new();
-	ruleset_set(rs, MAP_EGRESS4, MAP_IPV4, NULL);
-	ruleset_set(rs, MAP_INGRESS4, MAP_IPV4, NULL);
+	declare_groups(rs);
 	put_chain("in_80", 80, 80);
 	put_chain("in_40000", 40000, 40000);
 	put_chain("closed", 0, 0);
 	put_chain("open", 0, 65535);
-	put(MAP_INGRESS4, "172.18.0.3", "in_80");
-	put(MAP_EGRESS4, "172.18.0.3", "closed");
-	put(MAP_INGRESS4, "172.18.0.4", "in_40000");
-	put(MAP_EGRESS4, "172.18.0.4", "open");
+	put("172.18.0.3", "closed", "in_80");
+	put("172.18.0.4", "open", "in_40000");
 }
 
 static void teardown(void)

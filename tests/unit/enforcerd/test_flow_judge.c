@@ -2,6 +2,7 @@
 #include "enforcerd/flow_judge.h"
 
 #include "enforcerd/skeleton.h"
+#include "tests/unit/enforcerd/group_fixture.h"
 
 #include <check.h>
 #include <netinet/in.h>
@@ -27,6 +28,13 @@ static void put(const char *set, const char *ip, const char *chain)
 	const struct elem_key key = {.ip = address(ip)};
 
 	ruleset_put(rs, set, &key, chain, NULL);
+}
+
+static void govern(const char *ip, const char *egress, const char *ingress)
+{
+	const struct ip parsed = address(ip);
+
+	put_groups(rs, &parsed, egress, ingress);
 }
 
 static struct rule *add(struct rule_list *rules, enum verdict_kind verdict)
@@ -148,13 +156,13 @@ static void declare(void)
 	static const struct {
 		const char *name;
 		enum set_type type;
-	} sets[] = {{MAP_EGRESS4, MAP_IPV4}, {MAP_EGRESS6, MAP_IPV6}, {MAP_INGRESS4, MAP_IPV4},
-		{MAP_INGRESS6, MAP_IPV6}, {MAP_STRICT_IN, MAP_IFNAME}, {MAP_STRICT_OUT, MAP_IFNAME},
+	} sets[] = {{MAP_STRICT_IN, MAP_IFNAME}, {MAP_STRICT_OUT, MAP_IFNAME},
 		{"sel_front_4", SET_IPV4}, {"sel_front_6", SET_IPV6}, {"net_1_4", SET_CIDR4},
 		{"port_dns", SET_PORT}, {"known4", SET_IPV4}, {"known6", SET_IPV6}};
 
 	for (size_t i = 0; i < COUNT(sets); i++)
 		ruleset_set(rs, sets[i].name, sets[i].type, NULL);
+	declare_groups(rs);
 }
 
 /* .2 frontend, .3 database, both isolated, .9 a bystander. */
@@ -175,14 +183,10 @@ static void setup(void)
 	put("sel_front_6", "fd18::2", NULL);
 	ruleset_put(rs, "net_1_4", &block, NULL, NULL);
 	ruleset_put(rs, "port_dns", &dns, NULL, NULL);
-	put(MAP_EGRESS4, "172.18.0.2", "eg_front");
-	put(MAP_INGRESS4, "172.18.0.2", "in_front");
-	put(MAP_EGRESS4, "172.18.0.3", "eg_db");
-	put(MAP_INGRESS4, "172.18.0.3", "in_db");
-	put(MAP_EGRESS6, "fd18::2", "eg_front");
-	put(MAP_INGRESS6, "fd18::2", "in_front");
-	put(MAP_EGRESS6, "fd18::3", "eg_db");
-	put(MAP_INGRESS6, "fd18::3", "in_db");
+	govern("172.18.0.2", "eg_front", "in_front");
+	govern("172.18.0.3", "eg_db", "in_db");
+	govern("fd18::2", "eg_front", "in_front");
+	govern("fd18::3", "eg_db", "in_db");
 }
 
 static void teardown(void)
@@ -354,7 +358,8 @@ START_TEST(test_other_chains)
 		{VERDICT_JUMP, "in_db", FLOW_DENIED}, /* without end */
 		{VERDICT_JUMP, "empty", FLOW_ALLOWED},
 		{VERDICT_JUMP, CHAIN_DENIED, FLOW_DENIED},
-		{VERDICT_MAP_CT, MAP_EGRESS4, FLOW_ALLOWED}, /* misses */
+		{VERDICT_MAP_GROUP, MAP_EGRESS4, FLOW_ALLOWED}, /* misses */
+		{VERDICT_MAP_CT, "pub", FLOW_ALLOWED},
 		{VERDICT_MAP_IIF, MAP_STRICT_IN, FLOW_DENIED},
 		{VERDICT_ACCEPT, "", FLOW_ALLOWED},
 	};

@@ -134,11 +134,11 @@ START_TEST(test_new_chain_goes_ahead)
 				"add rule to chain in_b (b)\n");
 	expect(batches.apply, "flush chain forward\n"
 			      "flush chain in_a\n"
-			      "delete element 10.0.0.1 from set ingress4\n"
+			      "delete element 10.0.0.1 from set ingress_groups4\n"
 			      "delete set sel1\n"
 			      "delete counter n1\n"
 			      "delete chain in_a\n"
-			      "add elements to set ingress4\n"
+			      "add elements to set ingress_groups4\n"
 			      "add rule to chain forward (changed)\n");
 }
 END_TEST
@@ -184,8 +184,8 @@ START_TEST(test_deletions_first)
 	put("sel0", "10.0.0.3", NULL);
 	put(MAP_INGRESS4, "10.0.0.1", "in_c");
 	plan();
-	expect(batches.apply, "delete element 10.0.0.1 from set ingress4\n"
-			      "add element 10.0.0.1 to set ingress4\n"
+	expect(batches.apply, "delete element 10.0.0.1 from set ingress_groups4\n"
+			      "add element 10.0.0.1 to set ingress_groups4\n"
 			      "add element 10.0.0.3 to set sel0\n");
 }
 END_TEST

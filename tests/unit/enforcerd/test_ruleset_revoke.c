@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "enforcerd/skeleton.h"
+#include "tests/unit/enforcerd/group_fixture.h"
 
 #include <check.h>
 #include <netinet/in.h>
@@ -77,6 +78,13 @@ static void put(const char *set, const char *ip, const char *chain)
 	ruleset_put(rs, set, &made, chain, NULL);
 }
 
+static void govern(const char *ip, const char *chain)
+{
+	const struct elem_key made = key(ip);
+
+	put_groups(rs, &made.ip, chain, NULL);
+}
+
 static void del(const char *set, const char *ip)
 {
 	const struct elem_key made = key(ip);
@@ -87,7 +95,7 @@ static void del(const char *set, const char *ip)
 static void setup(void)
 {
 	rs = ruleset_new();
-	ruleset_set(rs, MAP_EGRESS4, MAP_IPV4, NULL);
+	declare_groups(rs);
 	ruleset_set(rs, "x", SET_IPV4, NULL);
 	ruleset_set(rs, SET_AT4, SET_PORT_IPV4, NULL);
 	put_chain(CHAIN_LIVE, "");
@@ -97,7 +105,7 @@ static void setup(void)
 	put_chain("other", "d1");
 	put_chain("eg", "a80 a443 d");
 	put("x", "10.0.0.1", NULL);
-	put(MAP_EGRESS4, "10.0.0.1", "eg");
+	govern("10.0.0.1", "eg");
 }
 
 static void teardown(void)
@@ -216,7 +224,7 @@ START_TEST(test_chains_that_nothing_leads_to)
 	ck_assert(!ruleset_revokes(rs));
 	ruleset_committed(rs);
 	put_chain("eg_new", "d");
-	put(MAP_EGRESS4, "10.0.0.1", "eg_new");
+	govern("10.0.0.1", "eg_new");
 	ck_assert(ruleset_revokes(rs));
 }
 END_TEST
@@ -310,14 +318,14 @@ END_TEST
 START_TEST(test_owners)
 {
 	ruleset_committed(rs);
-	put(MAP_EGRESS4, "10.0.0.2", "eg");
+	govern("10.0.0.2", "eg");
 	ck_assert(ruleset_revokes(rs));
 	ruleset_committed(rs);
-	put(MAP_EGRESS4, "10.0.0.2", "other");
+	govern("10.0.0.2", "other");
 	ck_assert(ruleset_revokes(rs));
-	put(MAP_EGRESS4, "10.0.0.2", "eg");
+	govern("10.0.0.2", "eg");
 	ruleset_committed(rs);
-	del(MAP_EGRESS4, "10.0.0.2");
+	del(MAP_GROUPS4, "10.0.0.2");
 	ck_assert(ruleset_revokes(rs));
 }
 END_TEST

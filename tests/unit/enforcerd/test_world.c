@@ -6,17 +6,19 @@
 START_TEST(test_the_tutorial)
 {
 	static const char *const elements[] = {
-		"\tmap egress4 { type ipv4_addr : verdict comment \"isolated endpoint : what it may send\"\n"
-		"\t\t10.1.0.2 comment \"db\" : jump eg_database_",
-		"\tmap ingress4 { type ipv4_addr : verdict comment \"isolated endpoint : what it may receive\"\n"
-		"\t\t10.1.0.2 comment \"db\" : jump in_database_",
-		"\n\t\t10.1.0.3 comment \"web\" : jump eg_web_",
-		"\n\t\t10.1.0.3 comment \"web\" : jump in_none\n",
+		"\tmap groups4 { type ipv4_addr : mark . mark . mark comment \"isolated endpoint : 1 . group of what "
+		"it may send . group of what it may receive\"\n\t\t10.1.0.2 comment \"db\" : 0x00000001 . 0x",
+		"\n\t\t10.1.0.3 comment \"web\" : 0x00000001 . 0x",
+		"\tmap egress_groups4 { type mark : verdict comment \"group of the address, by groups4|6 : what it may send\"\n"
+		"\t\t* comment \"no such group any more\" : jump denied\n\t\t0x",
+		"\n\t\t0x00000001 : jump in_none_4\n",
+		"\tmap egress_groups6 { type mark : verdict comment \"group of the address, by groups4|6 : what it may send\"\n"
+		"\t\t* comment \"no such group any more\" : jump denied\n\t}\n",
 		"\tset isolated4 { type ipv4_addr comment \"isolated endpoints\"\n\t\t10.1.0.2\n\t\t10.1.0.3\n\t}\n",
 	};
 	CLEANUP(world) struct world *world = tutorial();
 	cleanup_free char *text = render(world), *chain = chain_of(world, MAP_INGRESS4, "10.1.0.2");
-	cleanup_free char *rules = rules_of(world, chain), *closed = rules_of(world, "in_none");
+	cleanup_free char *rules = rules_of(world, chain), *closed = rules_of(world, "in_none_4");
 	cleanup_strbuf struct strbuf wanted = {0};
 	char web[NFT_NAME_MAX], db[NFT_NAME_MAX];
 
@@ -35,11 +37,43 @@ START_TEST(test_the_tutorial)
 	ck_assert(in_set(world, web, "10.1.0.3") && !in_set(world, web, "10.1.0.2"));
 	ck_assert(in_set(world, db, "10.1.0.2") && !in_set(world, db, "10.1.0.4"));
 	ck_assert(!is_isolated(world, "10.1.0.4"));
+	expect_chain(world, MAP_INGRESS4, "10.1.0.2", "in_database_");
+	expect_chain(world, MAP_EGRESS4, "10.1.0.2", "eg_database_");
+	expect_chain(world, MAP_INGRESS4, "10.1.0.3", "in_none_4");
+	expect_chain(world, MAP_EGRESS4, "10.1.0.3", "eg_web_");
 	expect_no_problem(world);
 	ck_assert_uint_eq(stats_of(world).endpoints, 3);
 	ck_assert_uint_eq(stats_of(world).isolated, 2);
 	ck_assert_uint_eq(stats_of(world).policies, 2);
 	ck_assert_uint_eq(stats_of(world).networks, 1);
+}
+END_TEST
+
+/* A world of one family has nothing of the other; an endpoint with an address of it brings its chains and sets, and takes them along. */
+START_TEST(test_chains_are_of_the_families_in_use)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	cleanup_free char *before = render(world), *with = NULL, *after = NULL, *chain = NULL,
+			  *rules = NULL;
+	char web[NFT_NAME_MAX];
+
+	selector_set("role == 'web'", "6", web);
+	ck_assert_ptr_null(strstr(before, "chain in_none_6"));
+	ck_assert_ptr_null(strstr(before, web));
+	change(world, KIND_ENDPOINT, "six",
+		endpoint_record(
+			"six", "six", 1, "bridge", "null", "'fd00:1::6'", "{'role':'db'}", "{}"));
+	with = render(world);
+	chain = chain_of(world, MAP_INGRESS6, "fd00:1::6");
+	rules = rules_of(world, chain);
+	ck_assert_str_eq(chain + strlen(chain) - 2, "_6");
+	ck_assert_ptr_nonnull(strstr(rules, web));
+	ck_assert_ptr_null(strstr(rules, "ip saddr"));
+	ck_assert_ptr_nonnull(strstr(rules, "ip6 saddr"));
+	ck_assert_ptr_nonnull(strstr(with, web));
+	change(world, KIND_ENDPOINT, "six", NULL);
+	after = render(world);
+	ck_assert_str_eq(before, after);
 }
 END_TEST
 
@@ -236,8 +270,8 @@ START_TEST(test_other_drivers_are_matched_but_not_enforced)
 			"{'role':'web'}", "{}"));
 	put_network(world, 2, "null");
 	change(world, KIND_ENDPOINT, "db",
-		endpoint_record(
-			"db", "db", 2, "bridge", "'10.2.0.2'", "null", "{'role':'db'}", "{}"));
+		endpoint_record("db", "db", 2, "bridge", "'10.2.0.2'", "'fd00:2::2'",
+			"{'role':'db'}", "{}"));
 	put_policy(world, "database", "role == `db`", BOTH, WEB_TO_DB, "[]");
 	ck_assert(!is_isolated(world, "10.1.0.2"));
 	ck_assert(matches(world, "role == 'web'", "10.1.0.2"));
@@ -463,6 +497,7 @@ END_TEST
 static void add_tests(TCase *tcase)
 {
 	tcase_add_test(tcase, test_the_tutorial);
+	tcase_add_test(tcase, test_chains_are_of_the_families_in_use);
 	tcase_add_test(tcase, test_deleting_the_policy_closes);
 	tcase_add_test(tcase, test_an_edited_policy_is_in_force);
 	tcase_add_test(tcase, test_order_makes_the_chain);

@@ -364,7 +364,7 @@ START_TEST(test_staged_policies_tell_and_do_nothing)
 		"{'v':1,'name':'later','spec':{'staged':true,'selector':'role == `web`',"
 		"'types':['ingress'],'ingress':[{'action':'allow'},{'action':'deny'}],'egress':[]}}");
 
-	ck_assert_str_eq(before, "in_none");
+	ck_assert_str_eq(before, "in_none_4");
 	change(world, KIND_POLICY, "later", xstrdup(record));
 	chain = chain_of(world, MAP_INGRESS4, "10.1.0.3");
 	rules = rules_of(world, chain);

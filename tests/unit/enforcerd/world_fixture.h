@@ -132,14 +132,25 @@ UNUSED_HELPER bool in_set(struct world *world, const char *set, const char *ip)
 	return ruleset_has(world_ruleset(world), set, &key);
 }
 
+/* By a group that its number leads to. */
+UNUSED_HELPER bool governed(
+	struct world *world, const char *map, enum flow_side side, const char *ip)
+{
+	struct ip parsed;
+
+	ck_assert_int_eq(ip_parse(ip, &parsed, NULL), 0);
+	return ruleset_group_target(world_ruleset(world), map, side, &parsed) != NULL;
+}
+
 UNUSED_HELPER bool is_isolated(struct world *world, const char *ip)
 {
 	bool v6 = strchr(ip, ':') != NULL;
 	bool isolated = in_set(world, v6 ? SET_ISOLATED6 : SET_ISOLATED4, ip);
 
 	/* closed or governed in both directions, or in none */
-	ck_assert(in_set(world, v6 ? MAP_EGRESS6 : MAP_EGRESS4, ip) == isolated);
-	ck_assert(in_set(world, v6 ? MAP_INGRESS6 : MAP_INGRESS4, ip) == isolated);
+	ck_assert(in_set(world, v6 ? MAP_GROUPS6 : MAP_GROUPS4, ip) == isolated);
+	ck_assert(governed(world, v6 ? MAP_EGRESS6 : MAP_EGRESS4, SIDE_SRC, ip) == isolated);
+	ck_assert(governed(world, v6 ? MAP_INGRESS6 : MAP_INGRESS4, SIDE_DST, ip) == isolated);
 	return isolated;
 }
 
@@ -161,19 +172,40 @@ UNUSED_HELPER bool matches(struct world *world, const char *selector, const char
 	return in_set(world, selector_set(selector, strchr(ip, ':') ? "6" : "4", name), ip);
 }
 
-/* The chain that a map sends an address to, as the rendering has it; "" if it is not there. Caller frees. */
-UNUSED_HELPER char *chain_of(struct world *world, const char *map, const char *ip)
+/* The line of a map's element, behind its key, as the rendering has it; "" if it is not there. Caller frees. */
+UNUSED_HELPER char *element_of(struct world *world, const char *map, const char *element)
 {
 	cleanup_free char *text = render(world);
 	cleanup_free char *head = xasprintf("\tmap %s {", map),
-			  *element = xasprintf("\n\t\t%s ", ip);
+			  *begin = xasprintf("\n\t\t%s ", element);
 	char *at = strstr(text, head), *end = at ? strstr(at, "\n\t}") : NULL;
-	char *found = at ? strstr(at, element) : NULL, *jump;
+	char *found = at ? strstr(at, begin) : NULL;
 
 	if (!found || found > end)
 		return xstrdup("");
-	jump = strstr(found, ": jump ") + strlen(": jump ");
-	return xstrndup(jump, strcspn(jump, "\n"));
+	found += strlen(begin);
+	return xstrndup(found, strcspn(found, "\n"));
+}
+
+/* The chain that an address is led to, by its group where the map is one of groups; "" if there is none. Caller frees. */
+UNUSED_HELPER char *chain_of(struct world *world, const char *map, const char *ip)
+{
+	bool egress = !strncmp(map, "egress_", 7),
+	     by_group = egress || !strncmp(map, "ingress_", 8);
+	cleanup_free char *value =
+		element_of(world, by_group ? strchr(ip, ':') ? MAP_GROUPS6 : MAP_GROUPS4 : map, ip);
+	cleanup_free char *line = NULL;
+	const char *jump;
+
+	if (by_group && *value) {
+		/* ends in ": 0x00000001 . 0x<egress> . 0x<ingress>" */
+		cleanup_free char *number =
+			xstrndup(value + strlen(value) - (egress ? 23 : 10), 10);
+
+		line = element_of(world, map, number);
+	}
+	jump = strstr(line ? line : value, ": jump ");
+	return xstrdup(jump ? jump + strlen(": jump ") : "");
 }
 
 /* The rules of a chain; "" if there is none. Caller frees. */
