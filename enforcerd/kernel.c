@@ -17,6 +17,7 @@ enum {
 	/* whole attempts: first try, without ownership, after a foreign change, and some */
 	COMMIT_TRIES = 6,
 	/* of one batch, while others commit to tables of their own (Docker starting containers) */
+	UNHEARD_SIZE = 1 << 16, /* bytes: a thousand elements, or hundreds of rules */
 	STALE_TRIES = 50,
 	/* then: without asking where the table is ours alone, else after a pause that grows by this, 12 ms in all */
 	STALE_PATIENCE = 8,
@@ -163,6 +164,36 @@ static bool owns_all(const struct kernel *kernel)
 }
 
 /*
+ * Of a large batch nobody hears the events: without listeners the kernel does not make them. Ours was the only commit of the pause
+ * if it was taken for the generation that was known before, and the next one is there after it.
+ */
+static int send_unheard(struct kernel *kernel, struct batch *batch, uint32_t generation,
+	struct batch_result *result, struct err *err)
+{
+	uint32_t next = generation + 1 ? generation + 1 : 1, now = 0;
+	struct err why = {0};
+	int rc;
+
+	kernel_watch_pause(kernel->watch);
+	rc = batch_send(batch, kernel->netlink, generation, result, err);
+	kernel_watch_resume(kernel->watch);
+	if (rc < 0 || dump_generation(kernel->netlink, &now, &why) < 0 || now != next)
+		kernel_watch_lost(kernel->watch);
+	/* where others are busy the next attempt had better hear which tables they are at */
+	kernel->crowded = rc < 0;
+	return rc;
+}
+
+/* generation 0: whatever it is. */
+static int send_once(struct kernel *kernel, struct batch *batch, uint32_t generation,
+	struct batch_result *result, struct err *err)
+{
+	if (generation && !kernel->crowded && batch_size(batch) >= UNHEARD_SIZE)
+		return send_unheard(kernel, batch, generation, result, err);
+	return batch_send(batch, kernel->netlink, generation, result, err);
+}
+
+/*
  * Somebody else's commit makes the generation stale, most often Docker's to its own tables: then the same batch is right
  * with the new generation, provided that our table was not among what was changed.
  */
@@ -177,8 +208,7 @@ static enum step send_batch(
 
 		if (hurried && !owned)
 			usleep((unsigned)((tries - STALE_PATIENCE) * STALE_PAUSE_US));
-		if (batch_send(batch, kernel->netlink, hurried && owned ? 0 : *generation, &result,
-			    err) == 0)
+		if (send_once(kernel, batch, hurried && owned ? 0 : *generation, &result, err) == 0)
 			return STEP_DONE;
 		if (result.outcome == BATCH_UNKNOWN)
 			kernel->known = false;
@@ -343,7 +373,7 @@ static void finish_commit(
 
 	commit->seconds = now_seconds() - begin;
 	kernel->known = true;
-	kernel->distrusted = false;
+	kernel->distrusted = kernel->crowded = false;
 	drop_inventories(kernel);
 	tell_repair(kernel, commit->messages);
 	ruleset_committed(rs);

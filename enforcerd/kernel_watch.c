@@ -21,6 +21,8 @@ struct kernel_watch {
 	char *table;
 	bool touched, named; /* since the last reading; named: who is known */
 	char who[WHO_SIZE];
+	bool deaf; /* not in the group */
+	bool lost; /* events, until the next reading */
 };
 
 /* Our own batches come back to every listener, an event for each element: the kernel drops them before they are queued. */
@@ -112,10 +114,39 @@ static void take_event(struct kernel_watch *watch, const struct nlmsghdr *messag
 		read_culprit(watch, message);
 }
 
+void kernel_watch_pause(struct kernel_watch *watch)
+{
+	struct err err = {0};
+
+	watch->deaf = netlink_ignore(watch->netlink, NFNLGRP_NFTABLES, &err) == 0;
+}
+
+void kernel_watch_resume(struct kernel_watch *watch)
+{
+	struct err err = {0};
+
+	if (watch->deaf)
+		watch->deaf = netlink_listen(watch->netlink, NFNLGRP_NFTABLES, &err) < 0;
+}
+
+void kernel_watch_lost(struct kernel_watch *watch)
+{
+	watch->lost = true;
+}
+
+/* As long as it cannot be listened, anything may have happened. */
+static void say_lost(struct kernel_watch *watch)
+{
+	kernel_watch_resume(watch);
+	watch->touched = watch->named = watch->lost || watch->deaf;
+	watch->lost = false;
+	snprintf(watch->who, sizeof(watch->who), "%s",
+		watch->touched ? "unknown: events were lost" : "another process");
+}
+
 bool kernel_watch_touched(struct kernel_watch *watch, const char **who)
 {
-	watch->touched = watch->named = false;
-	snprintf(watch->who, sizeof(watch->who), "another process");
+	say_lost(watch);
 	for (;;) {
 		struct err err = {0};
 		const void *data = NULL;

@@ -22,6 +22,15 @@ int kernel_watch_fd(
  */
 bool kernel_watch_touched(struct kernel_watch *watch, const char **who);
 
+/*
+ * For a large batch of our own: the kernel makes an event of each element as long as anybody listens, and only then drops what is
+ * ours. Whatever others change until the end of the pause is missed: the caller must be able to tell by the generation whether there
+ * was anything, and else say that events were lost.
+ */
+void kernel_watch_pause(struct kernel_watch *watch);
+void kernel_watch_resume(struct kernel_watch *watch);
+void kernel_watch_lost(struct kernel_watch *watch);
+
 DEFINE_CLEANUP(kernel_watch, struct kernel_watch *, kernel_watch_free)
 
 #endif

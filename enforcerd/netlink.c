@@ -96,6 +96,14 @@ int netlink_listen(struct netlink *netlink, unsigned group, struct err *err)
 	return 0;
 }
 
+int netlink_ignore(struct netlink *netlink, unsigned group, struct err *err)
+{
+	if (setsockopt(netlink_fd(netlink), SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group,
+		    sizeof(group)) < 0)
+		return err_set(err, errno, "leave netlink group %u", group);
+	return 0;
+}
+
 int netlink_send(struct netlink *netlink, const void *data, size_t len, struct err *err)
 {
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};

@@ -66,6 +66,8 @@ uint32_t netlink_take_seq(struct netlink *netlink, uint32_t count);
 
 /* Joins a multicast group and makes every later receive non-blocking: for sockets that only listen. */
 int netlink_listen(struct netlink *netlink, unsigned group, struct err *err) must_check;
+/* Leaves it again. What has been queued can still be read. */
+int netlink_ignore(struct netlink *netlink, unsigned group, struct err *err) must_check;
 
 /* Sends len bytes as one datagram, with a send buffer as large as it takes. */
 int netlink_send(struct netlink *netlink, const void *data, size_t len, struct err *err) must_check;
