@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+/* One text, owned by key: key, NUL, value, NUL. Endpoints have half a dozen each. */
 struct pair {
 	char *key, *value;
 };
@@ -14,6 +15,17 @@ struct labels {
 	struct pair *items; /* sorted by key */
 	size_t count, cap;
 };
+
+static struct pair make_pair(const char *key, const char *value)
+{
+	size_t key_size = strlen(key) + 1, value_size = strlen(value) + 1;
+	struct pair pair = {.key = xcalloc(1, key_size + value_size)};
+
+	pair.value = pair.key + key_size;
+	memcpy(pair.key, key, key_size);
+	memcpy(pair.value, value, value_size);
+	return pair;
+}
 
 struct labels *labels_new(void)
 {
@@ -24,10 +36,8 @@ void labels_free(struct labels *labels)
 {
 	if (!labels)
 		return;
-	for (size_t i = 0; i < labels->count; i++) {
+	for (size_t i = 0; i < labels->count; i++)
 		free(labels->items[i].key);
-		free(labels->items[i].value);
-	}
 	free(labels->items);
 	free(labels);
 }
@@ -60,16 +70,16 @@ void labels_set(struct labels *labels, const char *key, const char *value)
 	size_t at = find(labels, key, &found);
 
 	if (found) {
-		char *copy = xstrdup(value);
+		struct pair pair = make_pair(key, value);
 
-		free(labels->items[at].value);
-		labels->items[at].value = copy;
+		free(labels->items[at].key);
+		labels->items[at] = pair;
 		return;
 	}
 	xgrow(labels->items, labels->count, labels->cap);
 	memmove(labels->items + at + 1, labels->items + at,
 		(labels->count - at) * sizeof(*labels->items));
-	labels->items[at] = (struct pair){xstrdup(key), xstrdup(value)};
+	labels->items[at] = make_pair(key, value);
 	labels->count++;
 }
 
@@ -81,7 +91,6 @@ bool labels_unset(struct labels *labels, const char *key)
 	if (!found)
 		return false;
 	free(labels->items[at].key);
-	free(labels->items[at].value);
 	labels->count--;
 	memmove(labels->items + at, labels->items + at + 1,
 		(labels->count - at) * sizeof(*labels->items));
@@ -115,7 +124,7 @@ const char *labels_value(const struct labels *labels, size_t i)
 static void append(struct labels *labels, const char *key, const char *value)
 {
 	xgrow(labels->items, labels->count, labels->cap);
-	labels->items[labels->count++] = (struct pair){xstrdup(key), xstrdup(value)};
+	labels->items[labels->count++] = make_pair(key, value);
 }
 
 static int compare_pairs(const void *a, const void *b)
@@ -252,6 +261,10 @@ struct labels *labels_from_json(const json_t *json, struct err *err)
 	json_object_foreach ((json_t *)json, key, value)
 		if (add_from_json(labels, key, value, err) < 0)
 			return NULL;
+	if (labels->count < labels->cap) {
+		labels->cap = labels->count;
+		labels->items = xrealloc(labels->items, labels->cap, sizeof(*labels->items));
+	}
 	/* sorted once: setting one by one is quadratic where a hostile record has them in the worst order */
 	if (labels->count)
 		qsort(labels->items, labels->count, sizeof(*labels->items), compare_pairs);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <malloc.h>
 #include <time.h>
 
 enum {
@@ -241,6 +242,11 @@ static enum step send_tidy(
 	return step;
 }
 
+static size_t size_of(const struct batch *batch)
+{
+	return batch ? batch_size(batch) : 0;
+}
+
 static enum step send_all(struct kernel *kernel, const struct plan_batches *batches,
 	uint32_t generation, struct kernel_commit *commit, struct err *err)
 {
@@ -335,6 +341,7 @@ static enum step attempt(
 	step = send_all(kernel, &batches, generation, commit, err);
 	for (int i = 0; i < PLAN_TABLES && step == STEP_DONE; i++)
 		kernel->tables[i].there = batches.there[i];
+	kernel->large = size_of(batches.prepare) + size_of(batches.apply) >= UNHEARD_SIZE;
 	plan_batches_clear(&batches);
 	return step;
 }
@@ -377,6 +384,9 @@ static void finish_commit(
 	drop_inventories(kernel);
 	tell_repair(kernel, commit->messages);
 	ruleset_committed(rs);
+	/* what was read, parsed and built for it is many times what is kept of it: given back rather than sat on */
+	if (kernel->large)
+		malloc_trim(0);
 	/* the commit stands whether or not its number can be read */
 	if (dump_generation(kernel->netlink, &commit->generation, &err) < 0)
 		log_warn("kernel", "%s", err.text);

@@ -25,6 +25,7 @@ struct kernel {
 	 * `compared`, and the inventories are of then. */
 	bool is_compared,
 		distrusted; /* distrusted: the difference was refused, everything is written */
+	bool large;         /* what was sent last */
 	bool crowded;       /* others changed nf_tables while a large batch was on its way */
 	uint32_t compared;
 	struct inventory *inventories[PLAN_TABLES];
