@@ -305,7 +305,7 @@ enum ruleset_tables ruleset_wanted_tables(const struct ruleset *rs)
 {
 	unsigned tables = 0;
 
-	for (const struct rs_counter *c = rs->counters; c; c = c->hh.next)
+	for (const struct rs_counter *c = rs->counters; c && tables != IN_BOTH; c = c->hh.next)
 		tables |= c->want ? c->tables : 0;
 	for (const struct rs_set *s = rs->sets; s && tables != IN_BOTH; s = s->hh.next)
 		tables |= s->want ? s->tables : 0;
