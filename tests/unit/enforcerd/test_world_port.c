@@ -75,7 +75,7 @@ static bool is_closed(struct world *world, const char *ip)
 	cleanup_free char *in = chain_of(world, MAP_INGRESS4, ip),
 			  *eg = chain_of(world, MAP_EGRESS4, ip);
 
-	return is_isolated(world, ip) && !strcmp(in, "in_none") && !strcmp(eg, "eg_none") &&
+	return is_isolated(world, ip) && !strcmp(in, "in_none_4") && !strcmp(eg, "eg_none_4") &&
 	       in_set(world, SET_OWNED4, ip) && in_set(world, SET_UNREADY4, ip);
 }
 
