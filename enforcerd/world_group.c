@@ -219,7 +219,7 @@ const struct policy **world_group_policies(const struct w_group *group)
 static void chain_name(
 	const char *prefix, const struct w_group *group, uint8_t family, char name[NFT_NAME_MAX])
 {
-	snprintf(name, NFT_NAME_MAX, "%s%.34s_%u", prefix, group->name, family);
+	snprintf(name, NFT_NAME_MAX, "%s%.34s_%c", prefix, group->name, family == 6 ? '6' : '4');
 }
 
 void world_group_chain(const struct w_group *group, uint8_t family, char name[NFT_NAME_MAX])
