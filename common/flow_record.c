@@ -15,7 +15,7 @@ struct flow_record *flow_record_new(void)
 
 	record->direction = DIR_COUNT;
 	record->rule = record->ethertype = record->protocol = FLOW_NONE;
-	record->icmp_type = record->icmp_code = record->vlan = FLOW_NONE;
+	record->icmp_type = record->icmp_code = record->vlan = record->tcp_flags = FLOW_NONE;
 	record->source.port = record->destination.port = record->published_port = FLOW_NONE;
 	return record;
 }

@@ -42,6 +42,7 @@ struct flow_record {
 	int ethertype;                   /* or FLOW_NONE */
 	int protocol;                    /* IP's, or FLOW_NONE */
 	int icmp_type, icmp_code;        /* or FLOW_NONE */
+	int tcp_flags;                   /* of this packet, or FLOW_NONE; not published */
 	int vlan;                        /* 802.1Q tag, or FLOW_NONE */
 	struct flow_end source, destination;
 	struct ip

@@ -181,6 +181,14 @@ int conntrack_turn(
 	return -1;
 }
 
+int conntrack_add(struct conntrack *conntrack, const struct flow *flow, struct err *err)
+{
+	if (conntrack_flush(conntrack, err) < 0)
+		return -1;
+	added(conntrack, conntrack_message_create(conntrack->batch, flow));
+	return conntrack_flush(conntrack, err);
+}
+
 /* Numbers the gathered messages; the last is to be acknowledged, the others speak only when refused. */
 static uint32_t number_batch(struct conntrack *conntrack)
 {

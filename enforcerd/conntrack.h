@@ -37,6 +37,8 @@ int conntrack_remove(
  * once. When both sides speak without pause it can fail (EEXIST). */
 int conntrack_turn(struct conntrack *conntrack, const struct flow *flow, uint32_t mask,
 	struct err *err) must_check;
+/* Makes an entry for a flow without NAT that goes on midway; sends at once. EEXIST: it has one, in either direction. */
+int conntrack_add(struct conntrack *conntrack, const struct flow *flow, struct err *err) must_check;
 /* Sends what is gathered and waits for the kernel's answer. An entry that is gone meanwhile is success. */
 int conntrack_flush(struct conntrack *conntrack, struct err *err) must_check;
 

@@ -17,6 +17,7 @@ enum {
 	EXTENSIONS_MAX =
 		16, /* a chain of headers is as long as the sender likes; 128 bytes hold 11 */
 	ARP_ETHERNET_IPV4 = 28,
+	TCP_FLAGS = 13, /* where they are in the header */
 	MAC_LEN = 6
 };
 
@@ -56,6 +57,8 @@ static void decode_transport(const uint8_t *p, size_t len, int protocol, struct 
 		}
 		record->source.port = (int)be16_at(p);
 		record->destination.port = (int)be16_at(p + 2);
+		if (protocol == IPPROTO_TCP && len > TCP_FLAGS)
+			record->tcp_flags = p[TCP_FLAGS];
 	} else if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
 		if (len < 2) {
 			record->truncated = true;

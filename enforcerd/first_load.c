@@ -7,11 +7,18 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLIENT_PORTS = 32768 /* and above: Linux's net.ipv4.ip_local_port_range */ };
+enum {
+	CLIENT_PORTS = 32768, /* and above: Linux's net.ipv4.ip_local_port_range */
+	UNACKNOWLEDGED_SECONDS =
+		300 /* as the kernel gives it: longer once both sides have spoken */
+};
 
 /* --- who opened it ----------------------------------------------------------------------------- */
 
@@ -72,6 +79,44 @@ enum first_load_action first_load_decide(
 		return decide_tcp(opener, as_recorded, reversed);
 	return as_recorded == FLOW_DENIED && reversed != FLOW_DENIED ? FIRST_LOAD_REMOVE
 								     : FIRST_LOAD_LEAVE;
+}
+
+/* --- those without an entry -------------------------------------------------------------------- */
+
+static struct flow_tuple tuple_of(const struct flow_end *from, const struct flow_end *to)
+{
+	return (struct flow_tuple){from->ip, to->ip, (uint16_t)from->port, (uint16_t)to->port};
+}
+
+/* In the middle of a flow: neither SYN, RST nor FIN. */
+static bool is_midway(const struct flow_record *record)
+{
+	return record->protocol == IPPROTO_TCP && record->tcp_flags != FLOW_NONE &&
+	       (record->tcp_flags & (TH_ACK | TH_SYN | TH_RST | TH_FIN)) == TH_ACK &&
+	       !record->fragment && !record->truncated && record->source.port != FLOW_NONE &&
+	       record->destination.port != FLOW_NONE && !record->published_ip.family;
+}
+
+bool first_load_missed(
+	const struct ruleset *rs, const struct flow_record *denied, struct flow *turned)
+{
+	struct flow flow = {.protocol = IPPROTO_TCP, .midstream = true};
+
+	/* guards know no direction; what is not dropped has an entry */
+	if (!denied->denied || denied->mode == MODE_AUDIT || denied->direction == DIR_COUNT ||
+		!is_midway(denied))
+		return false;
+	flow.original = tuple_of(&denied->source, &denied->destination);
+	flow.reply = tuple_of(&denied->destination, &denied->source);
+	if (first_load_decide(rs, &flow, false) != FIRST_LOAD_TURN)
+		return false;
+	*turned = (struct flow){.protocol = IPPROTO_TCP,
+		.original = flow.reply,
+		.reply = flow.original,
+		.status = IPS_CONFIRMED | IPS_SEEN_REPLY,
+		.seconds = UNACKNOWLEDGED_SECONDS,
+		.tcp_state = TCP_CONNTRACK_ESTABLISHED};
+	return true;
 }
 
 /* --- all of them ------------------------------------------------------------------------------- */

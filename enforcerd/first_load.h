@@ -15,10 +15,15 @@
  *
  * All others are left to the rules, which judge them as they stand. What the host itself opened is allowed. Translated flows are
  * left alone: conntrack has seen those from their beginning.
+ *
+ * Of a flow whose first packet the rules drop there is no entry to look at: the kernel forgets it with the packet. That is a silent
+ * one whose answering side speaks first when the policy is there already. Rules cannot ask what the other way round would be said
+ * (their keys are the flow's ends as recorded), so it is asked when the denial is told: first_load_missed().
  */
 #ifndef BULKHEAD_FIRST_LOAD_H
 #define BULKHEAD_FIRST_LOAD_H
 
+#include "common/flow_record.h"
 #include "enforcerd/conntrack.h"
 #include "enforcerd/ruleset.h"
 
@@ -40,5 +45,13 @@ enum first_load_action { FIRST_LOAD_LEAVE, FIRST_LOAD_CONDEMN, FIRST_LOAD_TURN, 
 
 enum first_load_action first_load_decide(
 	const struct ruleset *rs, const struct flow *flow, bool to_host);
+
+/*
+ * A packet that a policy denied, seen at a time when flows are picked up midway: true when it would pass as an answer, with the
+ * entry that the flow should have. Pure. Only TCP that opens and ends nothing, so that all that could be gained by a lie is that a
+ * port hears from somebody whom its owner may speak to. What the host opened is not found so: it stays with its entries.
+ */
+bool first_load_missed(
+	const struct ruleset *rs, const struct flow_record *denied, struct flow *turned);
 
 #endif

@@ -6,6 +6,8 @@
 #include "enforcerd/bridges.h"
 #include "enforcerd/first_load.h"
 
+#include <errno.h>
+
 enum { FIRST_MS = 100, LAST_MS = 8000 };
 
 struct first_look {
@@ -14,7 +16,7 @@ struct first_look {
 	struct mark_layout marks;
 	struct event *timer;
 	unsigned interval_ms, elapsed_ms;
-	bool due;
+	bool due, looking;
 };
 
 static void wait_for_next(struct first_look *look)
@@ -42,7 +44,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 			"%zu forgotten",
 			result.condemned, result.turned, result.removed);
 	look->elapsed_ms += look->interval_ms;
-	if (look->elapsed_ms >= MIDSTREAM_SECONDS * 1000)
+	look->looking = look->elapsed_ms < MIDSTREAM_SECONDS * 1000;
+	if (!look->looking)
 		return;
 	look->interval_ms = look->interval_ms * 2 > LAST_MS ? LAST_MS : look->interval_ms * 2;
 	wait_for_next(look);
@@ -82,5 +85,19 @@ void first_look_committed(struct first_look *look, bool complete)
 	look->due = false;
 	look->interval_ms = FIRST_MS;
 	look->elapsed_ms = 0;
+	look->looking = true;
 	wait_for_next(look);
+}
+
+void first_look_denied(struct first_look *look, const struct flow_record *record)
+{
+	struct flow flow;
+	struct err err = {0};
+
+	if (!look->looking || !first_load_missed(look->rs, record, &flow))
+		return;
+	if (conntrack_add(look->conntrack, &flow, &err) == 0)
+		log_info("flow", "a live flow whose answering side spoke first: picked up");
+	else if (err.code != EEXIST) /* it has an entry by now, which the next look judges */
+		log_warn("flow", "%s", err.text);
 }

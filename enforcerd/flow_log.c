@@ -100,6 +100,8 @@ static void on_packet(const struct nflog_packet *packet, void *arg)
 	if (!record)
 		return;
 	record->suppressed = suppressed;
+	if (log->options.seen)
+		log->options.seen(record, log->options.arg);
 	tell(log, record);
 }
 

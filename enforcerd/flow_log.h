@@ -21,6 +21,9 @@ struct flow_log_options {
 	unsigned retry_seconds; /* between tries to bind; 0: 30 */
 	/* interface may be NULL: names as this namespace has them */
 	struct denied_lookup lookup;
+	/* Shown what is told, as it comes; may be NULL. */
+	void (*seen)(const struct flow_record *record, void *arg);
+	void *arg;
 };
 
 /* Always works: where the group cannot be bound, that is logged once for each cause and tried again. */

@@ -2,8 +2,10 @@
 /* Flows that are live when a bridge becomes visible, by br_netfilter's switch: picked up from either side, allowed or not. */
 #include "conntrack_fixture.h"
 
+#include "enforcerd/denied.h"
 #include "enforcerd/first_load.h"
 #include "enforcerd/kernel.h"
+#include "enforcerd/log_prefix.h"
 #include "enforcerd/skeleton.h"
 #include "tests/unit/enforcerd/group_fixture.h"
 
@@ -24,8 +26,10 @@ static void put(const char *set, const char *ip, const char *chain)
 	ruleset_put(rs, set, &key, chain, NULL);
 }
 
-static void put_chain(const char *name, uint16_t port)
+static void put_chain(const char *name, enum policy_direction direction, uint16_t port)
 {
+	const struct log_reason reason = {
+		.what = LOG_END, .direction = direction, .policy = "p", .rule = LOG_NO_RULE};
 	struct rule_list rules = {0};
 	struct rule *rule = rule_append(&rules);
 
@@ -41,6 +45,8 @@ static void put_chain(const char *name, uint16_t port)
 		rule->verdict = VERDICT_RETURN;
 	}
 	rule = rule_append(&rules);
+	rule->log = true;
+	log_prefix_format(&reason, rule->log_prefix);
 	rule->verdict = VERDICT_GOTO;
 	snprintf(rule->target, sizeof(rule->target), CHAIN_DENIED);
 	ruleset_chain(rs, name, NULL, &rules);
@@ -58,8 +64,8 @@ static void put_policy(bool may_send)
 	const struct ip server_ip = {.family = 4, .bytes = {10, 78, 0, 3}};
 	struct rule_list open = {0};
 
-	put_chain("in_server", ALLOWED);
-	put_chain("eg_server", 0);
+	put_chain("in_server", DIR_INGRESS, ALLOWED);
+	put_chain("eg_server", DIR_EGRESS, 0);
 	if (may_send) {
 		rule_append(&open)->verdict = VERDICT_RETURN;
 		ruleset_chain(rs, "eg_server", NULL, &open);
@@ -294,6 +300,110 @@ START_TEST(test_udp)
 }
 END_TEST
 
+/* --- what has no entry ------------------------------------------------------------------------- */
+
+static bool no_endpoint(const struct denied_party *party, struct denied_endpoint *found, void *arg)
+{
+	(void)party;
+	(void)found;
+	(void)arg;
+	return false;
+}
+
+static bool no_interface(uint32_t index, char name[FLOW_IFNAME_MAX + 1], void *arg)
+{
+	(void)index;
+	(void)name;
+	(void)arg;
+	return false;
+}
+
+static const char *no_policy(const char *text, void *arg)
+{
+	(void)text;
+	(void)arg;
+	return NULL;
+}
+
+struct missed {
+	size_t told, found, there;
+};
+
+/* As first_look.c has it. */
+static void on_denied(const struct nflog_packet *packet, void *arg)
+{
+	const struct denied_lookup lookup = {no_endpoint, no_interface, no_policy, NULL};
+	struct missed *missed = arg;
+	CLEANUP(flow_record)
+	struct flow_record *record = denied_decode(packet, "n", MODE_ENFORCE, 0, &lookup, &err);
+	struct flow flow;
+
+	ck_assert_msg(record != NULL, "%s", err.text);
+	missed->told++;
+	if (!first_load_missed(rs, record, &flow))
+		return;
+	missed->found++;
+	if (conntrack_add(conntrack, &flow, &err) < 0) {
+		ck_assert_int_eq(err.code, EEXIST);
+		missed->there++;
+	}
+}
+
+/* Until the kernel has told of a denial. */
+static struct missed read_denials(struct nflog *nflog)
+{
+	struct pollfd wait = {.fd = nflog_fd(nflog), .events = POLLIN};
+	struct missed missed = {0};
+
+	while (!missed.told) {
+		ck_assert_int_eq(poll(&wait, 1, PATIENCE_MS), 1);
+		ck_assert_int_eq(nflog_read(nflog, on_denied, &missed, &err), 0);
+	}
+	return missed;
+}
+
+static bool comes(int fd)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	return poll(&wait, 1, PATIENCE_MS) == 1 && recv(fd, &byte, 1, MSG_DONTWAIT) == 1;
+}
+
+/* Silent until the policy is there, and then the server speaks: the rules drop that, and the kernel forgets the flow. */
+START_TEST(test_silent)
+{
+	struct ends allowed = open_tcp(50001, ALLOWED), forbidden = open_tcp(50002, FORBIDDEN);
+	CLEANUP(nflog) struct nflog *nflog = nflog_open(64, &err);
+	struct first_load_result result;
+	struct missed missed;
+
+	ck_assert_msg(nflog != NULL, "%s", err.text);
+	skeleton_midstream(rs, true);
+	put_policy(false);
+	make_visible();
+	ck_assert(!arrives(forbidden.server, forbidden.client, SILENCE_MS));
+	missed = read_denials(nflog);
+	ck_assert_uint_eq(missed.found, 0);
+	close(forbidden.server);
+	close(forbidden.client);
+	ck_assert(!arrives(allowed.server, allowed.client, SILENCE_MS));
+	/* there is nothing for the look at entries to find */
+	result = judge();
+	ck_assert_uint_eq(result.turned + result.condemned + result.removed, 0);
+	do {
+		missed = read_denials(nflog);
+	} while (!missed.found);
+	/* what TCP sends again */
+	ck_assert(comes(allowed.client));
+	ck_assert(!picked_up_reversed(50001));
+	must_flow(&allowed);
+	bump(2);
+	must_flow(&allowed);
+	ck_assert(!can_connect(client, "10.78.0.3", FORBIDDEN));
+}
+END_TEST
+
 /* The host's own flows are never policed: where conntrack takes the container for the opener, it is put right. */
 START_TEST(test_host)
 {
@@ -329,6 +439,7 @@ int main(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_loop_test(tests, test_tcp, 0, 2);
 	tcase_add_test(tests, test_udp);
+	tcase_add_test(tests, test_silent);
 	tcase_add_test(tests, test_host);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);

@@ -210,6 +210,32 @@ END_TEST
 
 /* --- where and who ----------------------------------------------------------------------------------- */
 
+/* As far as the packet has them. */
+START_TEST(test_tcp_flags)
+{
+	static const struct {
+		const char *payload;
+		int flags;
+	} cases[] = {
+		{IPV4("40 00", "06") PORTS "00 00 00 01 00 00 00 02 80 18", 0x18},
+		{IPV6("06") PORTS "00 00 00 01 00 00 00 02 80 12", 0x12},
+		{IPV4("40 00", "06") PORTS "00 00 00 01 00 00 00 02 80", FLOW_NONE},
+		{IPV4("00 b9", "06") PORTS "00 00 00 01 00 00 00 02 80 18", FLOW_NONE},
+		{IPV4("40 00", "11") PORTS "00 00 00 01 00 00 00 02 80 18", FLOW_NONE},
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		CLEANUP(flow_record) struct flow_record *record = NULL;
+
+		begin_message(*cases[i].payload == '6' ? NFPROTO_IPV6 : NFPROTO_IPV4);
+		add_text(NFULA_PREFIX, END);
+		add_payload(cases[i].payload);
+		record = decode_in(MODE_ENFORCE);
+		ck_assert_int_eq(record->tcp_flags, cases[i].flags);
+	}
+}
+END_TEST
+
 START_TEST(test_record_of_a_bridged_frame)
 {
 	CLEANUP(flow_record) struct flow_record *r = NULL;
@@ -399,6 +425,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_packets, 0, (int)COUNT(packets));
 	tcase_add_test(tcase, test_headers_without_end);
+	tcase_add_test(tcase, test_tcp_flags);
 	tcase_add_test(tcase, test_record_of_a_bridged_frame);
 	tcase_add_test(tcase, test_a_spoofer_is_known_by_its_port);
 	tcase_add_test(tcase, test_a_flow_behind_a_published_port);

@@ -132,6 +132,79 @@ START_TEST(test_flows)
 }
 END_TEST
 
+/* --- what has no entry ------------------------------------------------------------------------- */
+
+enum { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10 };
+
+/* The server spoke first, allowed the other way round: case 3; what is wrong with it otherwise. */
+static const struct {
+	int flags;
+	size_t flow;
+	bool fragment, audit, guard, published, logged;
+	bool found;
+} missed[] = {
+	{.flags = ACK, .flow = 3, .found = true},
+	{.flags = ACK | PSH, .flow = 3, .found = true},
+	{.flags = ACK | PSH, .flow = 8, .found = true},
+	{.flags = ACK | SYN, .flow = 3},
+	{.flags = SYN, .flow = 3},
+	{.flags = ACK | RST, .flow = 3},
+	{.flags = ACK | FIN, .flow = 3},
+	{.flags = 0, .flow = 3},
+	{.flags = FLOW_NONE, .flow = 3},
+	{.flags = ACK, .flow = 1},                   /* a client's, and allowed */
+	{.flags = ACK, .flow = 2},                   /* a client's, denied */
+	{.flags = ACK, .flow = 4},                   /* denied either way */
+	{.flags = ACK, .flow = 9},                   /* allowed as it stands */
+	{.flags = ACK, .flow = 11},                  /* UDP */
+	{.flags = ACK, .flow = 15},                  /* ICMP */
+	{.flags = ACK, .flow = 3, .fragment = true}, /* in one of which no ports are */
+	{.flags = ACK, .flow = 3, .audit = true},    /* was not dropped */
+	{.flags = ACK, .flow = 3, .guard = true},    /* is no matter of policy */
+	{.flags = ACK, .flow = 3, .published = true},
+	{.flags = ACK, .flow = 3, .logged = true},
+};
+
+static struct flow_record *record_of(size_t i)
+{
+	struct flow_record *record = flow_record_new();
+	struct flow flow = flow_of(missed[i].flow);
+
+	record->denied = !missed[i].logged;
+	record->mode = missed[i].audit ? MODE_AUDIT : MODE_ENFORCE;
+	record->direction = missed[i].guard ? DIR_COUNT : DIR_EGRESS;
+	record->protocol = flow.protocol;
+	record->tcp_flags = missed[i].flags;
+	record->fragment = missed[i].fragment;
+	record->source.ip = flow.original.src;
+	record->source.port = flow.original.src_port;
+	record->destination.ip = flow.original.dst;
+	record->destination.port = flow.original.dst_port;
+	if (missed[i].published)
+		record->published_ip = flow.original.dst;
+	return record;
+}
+
+START_TEST(test_missed)
+{
+	CLEANUP(flow_record) struct flow_record *record = record_of((size_t)_i);
+	struct flow turned = {0};
+
+	ck_assert_int_eq(first_load_missed(rs, record, &turned), missed[_i].found);
+	if (!missed[_i].found)
+		return;
+	ck_assert(ip_equal(&turned.original.src, &record->destination.ip));
+	ck_assert(ip_equal(&turned.original.dst, &record->source.ip));
+	ck_assert(ip_equal(&turned.reply.src, &record->source.ip));
+	ck_assert_int_eq(turned.original.src_port, record->destination.port);
+	ck_assert_int_eq(turned.reply.src_port, record->source.port);
+	ck_assert_int_eq(turned.protocol, IPPROTO_TCP);
+	ck_assert_uint_eq(turned.mark, 0);
+	/* and as that it is allowed */
+	ck_assert_int_eq(first_load_decide(rs, &turned, false), FIRST_LOAD_LEAVE);
+}
+END_TEST
+
 /* Conntrack has seen where a translation began. */
 START_TEST(test_translated)
 {
@@ -170,6 +243,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, test_flows, 0, COUNT(cases));
+	tcase_add_loop_test(tests, test_missed, 0, COUNT(missed));
 	tcase_add_test(tests, test_translated);
 	tcase_add_test(tests, test_host);
 	suite_add_tcase(suite, tests);
