@@ -10,7 +10,7 @@ import unittest
 
 # How many times longer than on a real machine a wait may take: for machines that are emulated.
 PATIENCE = float(os.environ.get("BULKHEAD_PATIENCE", "1"))
-NEEDED = ("dockerd", "docker", "redis-server", "nft", "ip", "nsenter", "busybox", "gcc")
+NEEDED = ("dockerd", "docker", "redis-server", "nft", "ip", "nsenter", "busybox", "conntrack", "gcc")
 
 
 def root_dir() -> pathlib.Path:
