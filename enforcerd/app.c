@@ -535,11 +535,6 @@ static int open_kernel(struct app *app, struct err *err)
 	return app->first_look ? 0 : -1;
 }
 
-static void on_denied(const struct flow_record *record, void *arg)
-{
-	first_look_denied(((const struct app *)arg)->first_look, record);
-}
-
 static void open_flow_log(struct app *app)
 {
 	const struct flow_log_options options = {
@@ -547,8 +542,8 @@ static void open_flow_log(struct app *app)
 		.group = (uint16_t)app->options->nflog_group,
 		.mode = app->options->mode,
 		.lookup = flow_lookup(app->world),
-		.seen = on_denied,
-		.arg = app,
+		.seen = first_look_denied,
+		.arg = app->first_look,
 	};
 
 	app->flow_log = flow_log_new(app->base, &options, app->commands);

@@ -89,8 +89,9 @@ void first_look_committed(struct first_look *look, bool complete)
 	wait_for_next(look);
 }
 
-void first_look_denied(struct first_look *look, const struct flow_record *record)
+void first_look_denied(const struct flow_record *record, void *first_look)
 {
+	struct first_look *look = first_look;
 	struct flow flow;
 	struct err err = {0};
 

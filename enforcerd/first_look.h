@@ -26,9 +26,9 @@ void first_look_due(struct first_look *look);
  * not before: a look without policies judges nothing, and the looks that follow come less and less often.
  */
 void first_look_committed(struct first_look *look, bool complete);
-/* Something was denied: if it is of a flow that should have been picked up the other way round, it has an entry from now on, and
+/* For flow_log.h: something was denied. If it is of a flow that should have been picked up the other way round, it has an entry from now on, and
  * its next packet, TCP's repetition, passes. */
-void first_look_denied(struct first_look *look, const struct flow_record *record);
+void first_look_denied(const struct flow_record *record, void *first_look);
 
 DEFINE_CLEANUP(first_look, struct first_look *, first_look_free)
 
