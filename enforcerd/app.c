@@ -537,14 +537,12 @@ static int open_kernel(struct app *app, struct err *err)
 
 static void open_flow_log(struct app *app)
 {
-	const struct flow_log_options options = {
-		.node = app->options->daemon.node,
+	const struct flow_log_options options = {.node = app->options->daemon.node,
 		.group = (uint16_t)app->options->nflog_group,
 		.mode = app->options->mode,
 		.lookup = flow_lookup(app->world),
 		.seen = first_look_denied,
-		.arg = app->first_look,
-	};
+		.arg = app->first_look};
 
 	app->flow_log = flow_log_new(app->base, &options, app->commands);
 }
