@@ -108,9 +108,10 @@ static bool touched(struct kernel *kernel)
 	if (!kernel_watch_touched(kernel->watch, &who))
 		return false;
 	/* before the first commit, and while it is unknown, everything is read from the kernel anyway */
-	if (kernel->known) {
+	if (kernel->known || (kernel->suspect && kernel->nameless && who)) {
 		free(kernel->suspect);
-		kernel->suspect = xstrdup(who);
+		kernel->suspect = xstrdup(who ? who : "another process");
+		kernel->nameless = !who;
 	}
 	return true;
 }
@@ -354,7 +355,20 @@ static double now_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* After a commit that began with somebody's change: whether there was anything to put right. */
+static void name_suspect(struct kernel *kernel)
+{
+	const char *late = kernel->nameless ? kernel_watch_late(kernel->watch) : NULL;
+
+	if (!late)
+		return;
+	free(kernel->suspect);
+	kernel->suspect = xstrdup(late);
+}
+
+/*
+ * After a commit that began with somebody's change: whether there was anything to put right. Whoever sees the count of repairs grow
+ * commits again, and with that hears of what else is among the watch's news.
+ */
 static void tell_repair(struct kernel *kernel, unsigned messages)
 {
 	if (!kernel->suspect)
@@ -366,6 +380,7 @@ static void tell_repair(struct kernel *kernel, unsigned messages)
 		kernel->suspect = NULL;
 		return;
 	}
+	name_suspect(kernel);
 	log_warn("kernel", "table %s was changed by %s: put right with %u messages", kernel->table,
 		kernel->suspect, messages);
 	kernel->repairs++;

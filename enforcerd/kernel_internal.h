@@ -33,6 +33,7 @@ struct kernel {
 	unsigned long long repairs;
 	char *culprit; /* of the last of them, or NULL */
 	char *suspect; /* has changed, or may have, what is not compared yet; or NULL */
+	bool nameless; /* the suspect: who it was is not known yet */
 };
 
 /* Whether the kernel tracks bridged flows: asked once, when the writer is opened. */

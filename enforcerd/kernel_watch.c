@@ -19,8 +19,9 @@ enum { WHO_SIZE = 96 };
 struct kernel_watch {
 	struct netlink *netlink;
 	char *table;
-	bool touched, named; /* since the last reading; named: who is known */
-	char who[WHO_SIZE];
+	bool touched, named; /* since kernel_watch_touched() was last asked; named: who is known */
+	bool owed;           /* a change was told of before the event that says who it was */
+	char who[WHO_SIZE], late[WHO_SIZE];
 	bool deaf; /* not in the group */
 	bool lost; /* events, until the next reading */
 };
@@ -83,8 +84,7 @@ static bool names_table(const struct nlmsghdr *message, const char *table)
 	return false;
 }
 
-/* The last event of a commit says who it was. */
-static void read_culprit(struct kernel_watch *watch, const struct nlmsghdr *message)
+static void read_culprit(char who[WHO_SIZE], const struct nlmsghdr *message)
 {
 	const struct nlattr *attr;
 	const char *name = "a process";
@@ -99,7 +99,18 @@ static void read_culprit(struct kernel_watch *watch, const struct nlmsghdr *mess
 			mnl_attr_validate(attr, MNL_TYPE_U32) == 0)
 			pid = ntohl(mnl_attr_get_u32(attr));
 	}
-	snprintf(watch->who, sizeof(watch->who), "%s (pid %u)", name, pid);
+	snprintf(who, WHO_SIZE, "%s (pid %u)", name, pid);
+}
+
+/* The last event of a commit says who it was. */
+static void end_commit(struct kernel_watch *watch, const struct nlmsghdr *message)
+{
+	if (watch->owed)
+		read_culprit(watch->late, message);
+	watch->owed = false;
+	if (!watch->touched || watch->named)
+		return;
+	read_culprit(watch->who, message);
 	watch->named = true;
 }
 
@@ -110,8 +121,8 @@ static void take_event(struct kernel_watch *watch, const struct nlmsghdr *messag
 		return;
 	if ((message->nlmsg_type & 0xff) != NFT_MSG_NEWGEN)
 		watch->touched |= names_table(message, watch->table);
-	else if (watch->touched && !watch->named)
-		read_culprit(watch, message);
+	else
+		end_commit(watch, message);
 }
 
 void kernel_watch_pause(struct kernel_watch *watch)
@@ -134,19 +145,15 @@ void kernel_watch_lost(struct kernel_watch *watch)
 	watch->lost = true;
 }
 
-/* As long as it cannot be listened, anything may have happened. */
-static void say_lost(struct kernel_watch *watch)
+static void assume_touched(struct kernel_watch *watch)
 {
-	kernel_watch_resume(watch);
-	watch->touched = watch->named = watch->lost || watch->deaf;
-	watch->lost = false;
-	snprintf(watch->who, sizeof(watch->who), "%s",
-		watch->touched ? "unknown: events were lost" : "another process");
+	watch->touched = watch->named = true;
+	watch->owed = false;
+	snprintf(watch->who, sizeof(watch->who), "unknown: events were lost");
 }
 
-bool kernel_watch_touched(struct kernel_watch *watch, const char **who)
+static void read_news(struct kernel_watch *watch)
 {
-	say_lost(watch);
 	for (;;) {
 		struct err err = {0};
 		const void *data = NULL;
@@ -157,8 +164,7 @@ bool kernel_watch_touched(struct kernel_watch *watch, const char **who)
 		if (got == 0)
 			break;
 		if (got < 0) {
-			watch->touched = watch->named = true;
-			snprintf(watch->who, sizeof(watch->who), "unknown: events were lost");
+			assume_touched(watch);
 			if (err.code != ENOBUFS)
 				break;
 			continue;
@@ -166,6 +172,31 @@ bool kernel_watch_touched(struct kernel_watch *watch, const char **who)
 		for (; mnl_nlmsg_ok(message, len); message = mnl_nlmsg_next(message, &len))
 			take_event(watch, message);
 	}
-	*who = watch->who;
-	return watch->touched;
+}
+
+bool kernel_watch_touched(struct kernel_watch *watch, const char **who)
+{
+	bool touched, named;
+
+	kernel_watch_resume(watch);
+	/* as long as it cannot be listened, anything may have happened */
+	if (watch->lost || watch->deaf)
+		assume_touched(watch);
+	watch->lost = false;
+	read_news(watch);
+	touched = watch->touched;
+	named = watch->named;
+	if (touched && !named) {
+		watch->owed = true;
+		watch->late[0] = '\0';
+	}
+	watch->touched = watch->named = false;
+	*who = named ? watch->who : NULL;
+	return touched;
+}
+
+const char *kernel_watch_late(struct kernel_watch *watch)
+{
+	read_news(watch);
+	return watch->late[0] ? watch->late : NULL;
 }

@@ -18,9 +18,15 @@ int kernel_watch_fd(
 
 /*
  * Reads all news. True when table inet or bridge `table` may have been changed by another socket since the last call; who is then set
- * to words for the log: "nft (pid 123)", or why it is not known. Borrowed until the next call.
+ * to words for the log: "nft (pid 123)", or why it cannot be known; NULL if it is not known yet. Borrowed until the next call.
  */
 bool kernel_watch_touched(struct kernel_watch *watch, const char **who);
+/*
+ * Who it was of whom kernel_watch_touched() said last that it is not known yet, or NULL: the kernel tells of a commit's changes before it says
+ * whose they are, and may be interrupted between. Once a batch of ours has been taken, it has. To be followed by another
+ * kernel_watch_touched(): what else is among the news is kept for that, and the descriptor is not readable again for it.
+ */
+const char *kernel_watch_late(struct kernel_watch *watch);
 
 /*
  * For a large batch of our own: the kernel makes an event of each element as long as anybody listens, and only then drops what is

@@ -278,8 +278,8 @@ class Revocation(Case):
         server = namespace_of(self.server)
         return Flow(f"{proto}, {path}", PAIRS[proto](client, server, address, PORT + base + number))
 
-    def traffic(self, paths=None, count: int = FLOWS) -> Traffic:
-        flows = [self.flow(proto, path, n) for proto in PAIRS for path in paths or self.paths for n in range(count)]
+    def traffic(self, paths=None, count: int = 0) -> Traffic:
+        flows = [self.flow(proto, path, n) for proto in PAIRS for path in paths or self.paths for n in range(count or FLOWS)]
         busy = Traffic(flows)
         self.addCleanup(busy.stop)
         busy.wait_busy()

@@ -31,7 +31,7 @@ SCENARIOS = ("br_netfilter_loaded", "br_netfilter_never")
 QUICK = ("6.1", "br_netfilter_never")
 LONG = bool(os.environ.get("BULKHEAD_LONG"))
 BOUND = 1500 if LONG else 240  # seconds from power-on to power-off
-AT_ONCE = 2  # an emulated processor takes a whole real one
+AT_ONCE = int(os.environ.get("BULKHEAD_VMS", "2"))  # an emulated processor takes a whole real one
 CONSOLE_LINES = 40
 
 
@@ -43,10 +43,11 @@ class Outcome:
     trouble: list = dataclasses.field(default_factory=list)  # texts of what failed outside of a test
     figures: list = dataclasses.field(default_factory=list)
     done: bool = False
+    seconds: float = 0.0  # from power-on to power-off
 
 
 class Runs:
-    """Boots each machine that has a test to run, two at a time, the first one when the first result is asked for."""
+    """Boots each machine that has a test to run, AT_ONCE at a time, the first one when the first result is asked for."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -83,19 +84,21 @@ def console_path(kernel: str, scenario: str) -> pathlib.Path:
 
 
 def boot(kernel: str, scenario: str, names: list, probes: pathlib.Path) -> Outcome:
-    """Runs the tests in a machine; whatever goes wrong is in the outcome."""
+    """Runs the tests in a machine, those of a class one after another; whatever goes wrong is in the outcome."""
     outcome = Outcome()
     payload = {"build/bin": bin_dir(), "probes": probes}
     payload |= {path: ROOT / path for path in ("tests/e2e", "tests/vm/inside", "deploy/examples")}
     console = console_path(kernel, scenario)
+    began = time.monotonic()
     try:
         fetched = KERNELS[kernel].fetch()
         say(f"{kernel} {scenario}: Linux {fetched.release}, {len(names)} tests")
-        with Machine(fetched, root_image(), payload, [BOUND, scenario, *names], console) as machine:
+        with Machine(fetched, root_image(), payload, [BOUND, scenario, *sorted(names)], console) as machine:
             for event in machine.events(BOUND):
                 note(outcome, event, f"{kernel} {scenario}")
     except (MachineError, OSError, KeyError) as error:
         outcome.trouble.append(f"{type(error).__name__}: {error}")
+    outcome.seconds = time.monotonic() - began
     if not outcome.done:
         lines = console.read_text(errors="replace").splitlines() if console.exists() else []
         outcome.trouble.append("\n".join(["the console's last lines:", *lines[-CONSOLE_LINES:]]))
@@ -160,6 +163,23 @@ def inner_tests(scenario: str):
         else:
             method = each.id().split(".")[-1]
             yield ".".join(each.id().split(".")[-2:]), getattr(getattr(each, method), "quick", False)
+
+
+def table() -> list:
+    """Test by machine: what became of it, and after how many seconds."""
+    runs = {key: future.result() for key, future in RUNS.futures.items()}
+    rows = [("test", *(f"{kernel} {scenario}" for kernel, scenario in runs))]
+    for name in dict.fromkeys(name for outcome in runs.values() for name in outcome.results):
+        ends = [outcome.results.get(name) for outcome in runs.values()]
+        rows.append((name, *(f"{end['outcome']} {end['seconds']:.0f} s" if end else "-" for end in ends)))
+    rows.append(("all, with the machine's start", *(f"{outcome.seconds:.0f} s" for outcome in runs.values())))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def tearDownModule():
+    for row in table():
+        print(f"figure: {row}", flush=True)
 
 
 def judged(name: str):

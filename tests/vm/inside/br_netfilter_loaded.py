@@ -3,9 +3,9 @@
 
 import unittest
 
+import reused
 import shared
-from bridged import World, forbid, load, loaded, unload
-from harness import wait_until
+from bridged import World, load, loaded, unload
 
 WORLD = None
 
@@ -16,7 +16,7 @@ def setUpModule():
     assert loaded("br_netfilter"), "the Engine has not loaded it"
 
 
-class Loaded(shared.Anywhere):
+class Anywhere(shared.Anywhere):
     def setUp(self):
         load("br_netfilter")
         self.world = WORLD
@@ -40,31 +40,18 @@ class Loaded(shared.Anywhere):
         self.expect_other_paths()
 
 
-class WithoutTracking(shared.Bridged):
-    """A kernel without nf_conntrack_bridge: br_netfilter has to do, and without that nobody is told that all is well."""
-
+class WithoutTracking(shared.WithoutTracking):
     def setUp(self):
-        load("br_netfilter")
         self.world = WORLD
         super().setUp()
-        unload("nf_conntrack_bridge")
-        self.addCleanup(forbid("nf_conntrack_bridge").unlink)
 
-    def test_inet_does_it(self):
-        self.start()
-        self.expect_mode("inet")
-        self.expect_same_bridge()
-        self.expect_other_paths()
-
-    def test_nothing_does_it(self):
-        self.start()
-        unload("br_netfilter")
-        wait_until(lambda: self.stack.status().get("bridge") == "none", 30, lambda: f"mode none: {self.stack.status()}")
-        self.assertFalse(self.stack.ready(self.stack.enforcerd))
-        self.assertNotIn(self.stack.status()["problems"], ("", "[]"))
+    def put_back(self):
         load("br_netfilter")
-        wait_until(lambda: self.stack.status().get("bridge") == "inet", 30, lambda: f"mode inet: {self.stack.status()}")
-        self.stack.wait_in_force()
-        self.expect_same_bridge()
 
 
+class EveryPath(reused.EveryPath):
+    pass
+
+
+class Revoked(reused.Revoked):
+    pass

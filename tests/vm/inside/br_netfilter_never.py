@@ -3,6 +3,7 @@
 
 import unittest
 
+import reused
 import shared
 from bridged import World, forbid, load, loaded, unload
 
@@ -15,7 +16,7 @@ def setUpModule():
     WORLD = World(unittest.enterModuleContext)
 
 
-class Never(shared.Anywhere):
+class Anywhere(shared.Anywhere):
     def setUp(self):
         self.assertFalse(loaded("br_netfilter"))
         self.world = WORLD
@@ -28,3 +29,20 @@ class Never(shared.Anywhere):
         self.expect_mode("bridge")
         self.expect_same_bridge()
         self.expect_other_paths()
+
+
+class WithoutTracking(shared.WithoutTracking):
+    def setUp(self):
+        self.world = WORLD
+        super().setUp()
+
+    def put_back(self):
+        unload("br_netfilter")
+
+
+class EveryPath(reused.EveryPath):
+    pass
+
+
+class Revoked(reused.Revoked):
+    pass

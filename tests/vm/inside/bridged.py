@@ -2,8 +2,10 @@
 """What the tests in the machine share: containers, policies, flows, modules, and the questions that are asked of them."""
 
 import contextlib
+import datetime
 import functools
 import pathlib
+import re
 import time
 
 from flows import Flows, Record, serve
@@ -20,7 +22,7 @@ SUBNETS6 = {"net1": "fd00:b0:1::/64", "net2": "fd00:b0:2::/64"}
 OUTER, DOOR, WALL = "203.0.113.1", 18080, 15432
 
 # The client may open some ports of the server, the server any of the client's: so a flow that is seen the wrong way round is
-# one that would be allowed.
+# one that would be allowed. But not from some of its ports: so there are those that would be denied as well.
 POLICIES = """\
 apiVersion: v1
 kind: policy
@@ -40,15 +42,23 @@ metadata: {name: client}
 spec:
   selector: role == 'client'
   ingress:
+  - {action: deny, protocol: tcp, source: {selector: role == 'server', ports: [7016]}}
+  - {action: deny, protocol: udp, source: {selector: role == 'server', ports: [7014]}}
   - {action: allow, source: {selector: role == 'server'}}
   egress:
   - {action: allow, destination: {selector: role == 'server'}}
 """
 # The same with the forbidden flows allowed.
-WIDE = POLICIES.replace("7001, 7002", "7001, 7002, 7011, 7012").replace("53, 7003", "53, 7003, 7013, 7014")
+WIDE = POLICIES.replace("7001, 7002]}}", "7001, 7002, 7011, 7012, 7016]}}").replace("53, 7003", "53, 7003, 7013, 7014")
 ALLOWED = ("push/tcp/7001", "echo/tcp/7002", "echo/udp/7003")
 GAP_BOUND = 2  # seconds
-FORBIDDEN = ("push/tcp/7011", "echo/tcp/7012", "echo/udp/7013", "push/udp/7014")
+WATCHED = 15  # messages of an allowed flow while which a forbidden one must be silent: three seconds
+FORBIDDEN = ("push/tcp/7011", "echo/tcp/7012", "echo/udp/7013", "push/udp/7014", "push/tcp/7016")
+# What is told by whom a flow was opened is told when its packets have been seen: so long a forbidden one may go on that was
+# live before our rules were there.
+LOOKED = 1.0  # seconds from the commit
+REPAIR = re.compile(r"^(\S+) warn  kernel: table \S+ was changed by (.*?): put right", re.M)
+TOLD = re.compile(r"^(\S+) debug (?:kernel: committed|ports: endpoint \S+ is (at port))", re.M)
 
 
 # --- modules ----------------------------------------------------------------------------------------
@@ -119,6 +129,16 @@ class World:
         return Flows(self.client, self.server.address(family), specs, self.engine.directory)
 
 
+def same_bridge_rows(client, server) -> list:
+    there = [("tcp/3306", True), ("udp/53", True), ("tcp/5432", False), ("udp/3306", False), ("ping", False)]
+    back = [("tcp/5432", True), ("udp/5432", True), ("ping", True)]
+    return [(client, server, *row) for row in there] + [(server, client, *row) for row in back]
+
+
+def unix(stamp: str) -> float:
+    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
 class Bridged(Case):
     """A test with a world; its own programs, unless it starts them itself."""
 
@@ -132,21 +152,38 @@ class Bridged(Case):
         self.addCleanup(self.stack.stop)
 
     def start(self, policies: str = POLICIES) -> None:
+        self.begin(policies)
+        self.stack.wait_in_force(60)
+
+    def begin(self, policies: str = POLICIES) -> None:
+        """Starts it all, and waits for nothing."""
         self.stack.start_redis()
         self.stack.apply(policies, "create")
         self.stack.start_syncd()
         self.stack.start_enforcerd()
-        self.stack.wait_in_force(60)
+
+    def committed(self, since: float) -> float:
+        """When the kernel had the policies that were applied since then, for endpoints at their ports: the first commit
+        that enforcerd tells of after these. 0 if there is none."""
+        at = 0.0
+        for stamp, at_port in TOLD.findall(self.log()):
+            if at_port:
+                at = 0.0
+            elif not at and unix(stamp) >= since:
+                at = unix(stamp)
+        return at
+
+    def repairs(self) -> list:
+        """When enforcerd put a table right, and whom it named."""
+        return [(unix(stamp), who) for stamp, who in REPAIR.findall(self.log())]
+
+    def log(self) -> str:
+        return self.stack.enforcerd.log.read_text(errors="replace")
 
     def figure(self, text: str) -> None:
         print(f"figure: {text}", flush=True)
 
     # --- what is asked --------------------------------------------------------------------------------
-
-    def same_bridge_rows(self) -> list:
-        there = [("tcp/3306", True), ("udp/53", True), ("tcp/5432", False), ("udp/3306", False), ("ping", False)]
-        back = [("tcp/5432", True), ("udp/5432", True), ("ping", True)]
-        return [(self.client, self.server, *row) for row in there] + [(self.server, self.client, *row) for row in back]
 
     def across_rows(self) -> list:
         there = [("tcp/3306", True), ("udp/53", True), ("tcp/5432", False), ("ping", False)]
@@ -155,7 +192,7 @@ class Bridged(Case):
 
     def expect_same_bridge(self) -> None:
         for family in (4, 6):
-            self.expect(self.engine, self.same_bridge_rows(), family)
+            self.expect(self.engine, same_bridge_rows(self.client, self.server), family)
 
     def expect_other_paths(self) -> None:
         """Between bridges, and from outside to a published port."""
@@ -211,6 +248,14 @@ class Bridged(Case):
                 self.figure(f"{what}: {spec} IPv{family}: last message {last * 1e3:+.0f} ms, {len(late)} after")
                 with self.subTest(spec=spec, family=family):
                     self.assertEqual(len(late), 0, f"{len(late)} messages after it")
+
+    def watch(self, flows: dict, what: str, since: float) -> None:
+        """The policy being in force, nothing comes on a forbidden flow; nothing is lost on an allowed one."""
+        at = wait_until(lambda: self.committed(since), 30, "a commit") + LOOKED
+        for each in flows.values():
+            each.progress(ALLOWED, messages=WATCHED)
+        self.expect_stopped(flows, what, at)
+        self.expect_unharmed(flows, what, since, time.time() - 0.5)
 
     def knock(self) -> tuple:
         """Forbidden attempts that go on, and the counters of what arrives of them."""

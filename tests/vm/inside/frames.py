@@ -5,13 +5,10 @@ import os
 import pathlib
 import types
 
-import test_leaks
 from harness.leak import PROXY4, PROXY6, Counter, Programs, Sender, bridge_of, party
 from harness.process import call
 
 PER_SECOND = 2  # of each kind
-# what the leak hunt itself does not judge yet
-NOT_JUDGED = getattr(test_leaks, "NOT_YET", ())
 
 
 class Compiled(Programs):
@@ -31,7 +28,7 @@ class Frames:
         gateway = party(world.engine.namespace.prefix(), bridge_of(world.net))
         arena = types.SimpleNamespace(name=world.net.name, server=world.server, victim=world.client, gateway=gateway)
         self.counter = Counter(self.programs, world.server.name, world.server.inside())
-        self.sender = Sender(self.programs, 1, arena, "isolated", world.other, "server", None)
+        self.sender = Sender(self.programs, 1, arena, "isolated", world.other, "server")
         self.kinds = [item for item in self.sender.items() if item in self.programs.raw_items]
         self.sender.start_frames(PER_SECOND)
 

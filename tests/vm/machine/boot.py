@@ -13,7 +13,7 @@ from .cpio import Archive
 from .kernel import Kernel
 
 QEMU = "qemu-system-x86_64"
-MEMORY_MB = 1024
+MEMORY_MB = 1536
 INIT = pathlib.Path(__file__).parents[1] / "inside/init"
 POLL = 0.1
 COMMAND_LINE = "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic cgroup_no_v1=all apparmor=0 mitigations=off net.ifnames=0"
