@@ -23,8 +23,9 @@ class Record:
     over: str = ""
 
     def lost(self, since: float, until: float) -> int:
-        """Questions asked in that time whose answer has not come."""
-        return sum(since <= t <= until and number not in self.got for number, t in self.sent.items())
+        """Questions asked in that time whose answer has not come, though that of a later one has."""
+        last = max(self.got, default=0)
+        return sum(since <= t <= until and number < last and number not in self.got for number, t in self.sent.items())
 
     def gap(self, since: float, until: float) -> float:
         """The longest time without a message between the two, in seconds."""
