@@ -48,9 +48,9 @@ static bool is_translated(const struct flow *flow)
 static enum first_load_action decide_unjudged(
 	const struct flow *flow, enum opener opener, bool to_host)
 {
-	return flow->protocol == IPPROTO_TCP && opener == OPENED_BY_THE_OTHER && !to_host
-		       ? FIRST_LOAD_TURN
-		       : FIRST_LOAD_LEAVE;
+	if (opener != OPENED_BY_THE_OTHER || to_host)
+		return FIRST_LOAD_LEAVE;
+	return flow->protocol == IPPROTO_TCP ? FIRST_LOAD_TURN : FIRST_LOAD_REMOVE;
 }
 
 static enum first_load_action decide_tcp(
@@ -60,6 +60,17 @@ static enum first_load_action decide_tcp(
 		return FIRST_LOAD_CONDEMN;
 	if (opener == OPENED_BY_THE_OTHER || as_recorded == FLOW_DENIED)
 		return FIRST_LOAD_TURN;
+	return FIRST_LOAD_LEAVE;
+}
+
+/* Who may speak first makes the next entry. What was asked is not allowed by that it was the answer that was seen first. */
+static enum first_load_action decide_other(
+	enum opener opener, enum flow_verdict as_recorded, enum flow_verdict reversed)
+{
+	if (as_recorded == FLOW_DENIED && reversed != FLOW_DENIED)
+		return FIRST_LOAD_REMOVE;
+	if (opener == OPENED_BY_THE_OTHER && as_recorded != FLOW_DENIED && reversed == FLOW_DENIED)
+		return FIRST_LOAD_REMOVE;
 	return FIRST_LOAD_LEAVE;
 }
 
@@ -77,8 +88,7 @@ enum first_load_action first_load_decide(
 		return decide_unjudged(flow, opener, to_host);
 	if (flow->protocol == IPPROTO_TCP)
 		return decide_tcp(opener, as_recorded, reversed);
-	return as_recorded == FLOW_DENIED && reversed != FLOW_DENIED ? FIRST_LOAD_REMOVE
-								     : FIRST_LOAD_LEAVE;
+	return decide_other(opener, as_recorded, reversed);
 }
 
 /* --- those without an entry -------------------------------------------------------------------- */

@@ -11,7 +11,8 @@
  *   TCP, opened by the side that conntrack takes for the       the entry is turned round: from then on it is judged as what
  *   answering one, or not known and allowed only that way      it is, now, after each change, and when an end is isolated
  *                                                              of which that is not so yet
- *   no TCP, denied as it stands, allowed the other way         the entry is removed: who may speak first makes the next one
+ *   no TCP, denied as it stands, allowed the other way; or     the entry is removed: who may speak first makes the next one
+ *   allowed as it stands, which is an answer to what is denied
  *
  * All others are left to the rules, which judge them as they stand. What the host itself opened is allowed. Translated flows are
  * left alone: conntrack has seen those from their beginning.
