@@ -140,39 +140,51 @@ END_TEST
 
 enum { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10 };
 
-/* The server spoke first, allowed the other way round: case 3; what is wrong with it otherwise. */
+#define SERVER_FIRST "the server spoke first, allowed"
+#define OTHER_WAY    "not known, allowed the other way only"
+
+/* A flow of the cases above, and what is wrong with it otherwise. */
 static const struct {
 	int flags;
-	size_t flow;
+	const char *flow;
 	bool fragment, audit, guard, published, logged;
 	bool found;
 } missed[] = {
-	{.flags = ACK, .flow = 3, .found = true},
-	{.flags = ACK | PSH, .flow = 3, .found = true},
-	{.flags = ACK | PSH, .flow = 8, .found = true},
-	{.flags = ACK | SYN, .flow = 3},
-	{.flags = SYN, .flow = 3},
-	{.flags = ACK | RST, .flow = 3},
-	{.flags = ACK | FIN, .flow = 3},
-	{.flags = 0, .flow = 3},
-	{.flags = FLOW_NONE, .flow = 3},
-	{.flags = ACK, .flow = 1},                   /* a client's, and allowed */
-	{.flags = ACK, .flow = 2},                   /* a client's, denied */
-	{.flags = ACK, .flow = 4},                   /* denied either way */
-	{.flags = ACK, .flow = 9},                   /* allowed as it stands */
-	{.flags = ACK, .flow = 11},                  /* UDP */
-	{.flags = ACK, .flow = 15},                  /* ICMP */
-	{.flags = ACK, .flow = 3, .fragment = true}, /* in one of which no ports are */
-	{.flags = ACK, .flow = 3, .audit = true},    /* was not dropped */
-	{.flags = ACK, .flow = 3, .guard = true},    /* is no matter of policy */
-	{.flags = ACK, .flow = 3, .published = true},
-	{.flags = ACK, .flow = 3, .logged = true},
+	{.flags = ACK, .flow = SERVER_FIRST, .found = true},
+	{.flags = ACK | PSH, .flow = SERVER_FIRST, .found = true},
+	{.flags = ACK | PSH, .flow = OTHER_WAY, .found = true},
+	{.flags = ACK | SYN, .flow = SERVER_FIRST},
+	{.flags = SYN, .flow = SERVER_FIRST},
+	{.flags = ACK | RST, .flow = SERVER_FIRST},
+	{.flags = ACK | FIN, .flow = SERVER_FIRST},
+	{.flags = 0, .flow = SERVER_FIRST},
+	{.flags = FLOW_NONE, .flow = SERVER_FIRST},
+	{.flags = ACK, .flow = "opened by a client, allowed"},
+	{.flags = ACK, .flow = "opened by a client, denied by the rules"},
+	{.flags = ACK, .flow = "the server spoke first, denied either way"},
+	{.flags = ACK, .flow = "who opened it is not known, allowed as it stands"},
+	{.flags = ACK, .flow = "UDP, the server spoke first, allowed"},
+	{.flags = ACK, .flow = "ICMP is always as it stands"},
+	{.flags = ACK, .flow = SERVER_FIRST, .fragment = true}, /* in one of which no ports are */
+	{.flags = ACK, .flow = SERVER_FIRST, .audit = true},    /* was not dropped */
+	{.flags = ACK, .flow = SERVER_FIRST, .guard = true},    /* is no matter of policy */
+	{.flags = ACK, .flow = SERVER_FIRST, .published = true},
+	{.flags = ACK, .flow = SERVER_FIRST, .logged = true},
 };
+
+static struct flow flow_called(const char *what)
+{
+	size_t i = 0;
+
+	while (strcmp(cases[i].what, what) != 0)
+		ck_assert_uint_lt(++i, sizeof(cases) / sizeof(*cases));
+	return flow_of(i);
+}
 
 static struct flow_record *record_of(size_t i)
 {
 	struct flow_record *record = flow_record_new();
-	struct flow flow = flow_of(missed[i].flow);
+	struct flow flow = flow_called(missed[i].flow);
 
 	record->denied = !missed[i].logged;
 	record->mode = missed[i].audit ? MODE_AUDIT : MODE_ENFORCE;
