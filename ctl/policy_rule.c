@@ -217,9 +217,16 @@ static const struct doc_node *find_in_entities(
 	return NULL;
 }
 
-static void check_rule(struct walk *walk, const struct doc_node *node, json_t *object schema_unused)
+static void check_rule(struct walk *walk, const struct doc_node *node, json_t *object)
 {
 	const struct doc_node *single = find_in_entities(node, "net", "notNet");
+	const struct doc_node *ported = find_in_entities(node, "ports", "notPorts");
+	const json_t *protocol = json_object_get(object, "protocol");
+
+	/* v2.6 gives sctp none; a record may */
+	if (ported && ((json_is_string(protocol) && !strcmp(json_string_value(protocol), "sctp")) ||
+			      json_integer_value(protocol) == 132))
+		walk_refuse(walk, ported, "ports need the rule's protocol to be tcp or udp");
 
 	if (single && find_in_entities(node, "nets", "notNets"))
 		walk_refuse(walk, single,
