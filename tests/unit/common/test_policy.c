@@ -131,67 +131,6 @@ START_TEST(test_what_is_written_reads_back_the_same)
 }
 END_TEST
 
-#define V3(top) \
-	"{'v':1," top ",'spec':{'selector':'all()','types':['ingress'],'ingress':[],'egress':[]}}"
-
-START_TEST(test_what_v3_adds)
-{
-	static const struct {
-		const char *record, *bare;
-	} cases[] = {
-		{V3("'name':'a/b'"), "a/b"},
-		{V3("'name':'_staged/b'"), "_staged/b"},
-		{V3("'name':'b','form':'v3'"), "b"},
-		{V3("'name':'_staged/b','form':'v3'"), "b"},
-		{V3("'name':'a/b','form':'v3','namespace':'a','labels':{'l':'m'}"), "b"},
-		{V3("'name':'_staged/a/b','form':'v3','namespace':'a'"), "b"},
-	};
-
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct err err = {0};
-		CLEANUP(policy) struct policy *policy = read_policy(cases[i].record, &err);
-		cleanup_json json_t *wanted = parse(cases[i].record), *got = NULL;
-
-		ck_assert_msg(policy != NULL, "%s: %s", cases[i].record, err.text);
-		ck_assert_str_eq(policy_bare_name(policy), cases[i].bare);
-		got = policy_to_json(policy);
-		ck_assert_msg(json_equal(wanted, got), "%s", cases[i].record);
-	}
-}
-END_TEST
-
-START_TEST(test_what_v3_adds_is_checked)
-{
-	static const struct {
-		const char *record, *error;
-	} cases[] = {
-		{V3("'name':'b','form':'v2'"), "form: unknown form \"v2\""},
-		{V3("'name':'b','form':''"), "form: must not be empty"},
-		{V3("'name':'a/b','namespace':'a'"), "namespace: only form v3 has one"},
-		{V3("'name':'b','form':'v3','namespace':'a'"),
-			"name: \"b\" is not a name in namespace \"a\""},
-		{V3("'name':'a/','form':'v3','namespace':'a'"), "name: \"a/\" is not a name"},
-		{V3("'name':'ab/c','form':'v3','namespace':'a'"), "name: \"ab/c\" is not a name"},
-		{V3("'name':'a/b','form':'v3','namespace':7"), "namespace: must be text"},
-		{V3("'name':'a','labels':{'x':1}"), "labels.x: must be text"},
-	};
-
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct err err = {0};
-		CLEANUP(policy) struct policy *policy = read_policy(cases[i].record, &err);
-		cleanup_json json_t *json = parse(cases[i].record);
-		CLEANUP(policy) struct policy *closed = NULL;
-
-		ck_assert_msg(!policy, "%s", cases[i].record);
-		ck_assert_msg(
-			!strncmp(err.text, cases[i].error, strlen(cases[i].error)), "%s", err.text);
-		closed = policy_closed_from_json(json, &err);
-		ck_assert_msg(closed != NULL, "%s", cases[i].record);
-		ck_assert_str_eq(policy_bare_name(closed), closed->name);
-	}
-}
-END_TEST
-
 START_TEST(test_the_smallest_policy)
 {
 	struct err err = {0};
@@ -687,8 +626,6 @@ int main(void)
 	tcase_add_test(tcase, test_every_field_is_read);
 	tcase_add_test(tcase, test_what_is_written_reads_back_the_same);
 	tcase_add_test(tcase, test_the_smallest_policy);
-	tcase_add_test(tcase, test_what_v3_adds);
-	tcase_add_test(tcase, test_what_v3_adds_is_checked);
 	tcase_add_loop_test(tcase, test_one_spelling, 0, COUNT(spellings));
 	tcase_add_loop_test(tcase, test_bad_rules_are_refused_with_their_path, 0, COUNT(bad_rules));
 	tcase_add_loop_test(

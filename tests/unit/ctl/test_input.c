@@ -238,7 +238,7 @@ static const struct {
 	{"{kind: policy, apiVersion: V1}",
 		"f:1:1: unknown resource type (policy) and/or version (V1)"},
 	{"{kind: policy}", "f:1:1: unknown resource type (policy) and/or version ()"},
-	{"{kind: GlobalNetworkPolicy, apiVersion: projectcalico.org/v3}",
+	{"{kind: GlobalNetworkPolicy, apiVersion: v1}",
 		"f:1:1: unknown resource type (GlobalNetworkPolicy)"},
 	{"{kind: policyList, apiVersion: v1}", "f:1:1: items is missing in a policyList"},
 	{"{kind: policyList, apiVersion: v1, items: [{kind: profile, apiVersion: v1}]}",
