@@ -779,7 +779,7 @@ class Using(Case):
         for arguments in (["--help"], ["-h"], ["help"]):
             result = self.ok(*arguments)
             self.assertIn("validate", result.out)
-            for verb in ("explain", "reach", "diff", "convert"):
+            for verb in ("explain", "reach", "diff"):
                 self.assertNotIn(verb, result.out)
                 self.assertEqual(self.ctl(verb).status, 64)
         self.assertIn("--skip-exists", self.ok("help", "create").out)
@@ -807,6 +807,48 @@ class Using(Case):
             process = subprocess.run([CTL, "help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
         self.assertEqual(process.returncode, 1)
         self.assertIn("No space left", process.stderr)
+
+
+class Converting(Case):
+    def test_what_is_printed_can_be_applied(self):
+        text = self.ok("convert", "-f", "-", stdin=DATABASE + "---\n" + FRONTEND, store=False).out
+        as_json = self.ok("convert", "-o", "json", "-f", "-", stdin=DATABASE + "---\n" + FRONTEND, store=False).out
+        self.ok("apply", "-f", "-", stdin=text)
+        stored = self.policies()
+        self.assertEqual([stored[name]["form"] for name in ("database", "frontend")], ["v3", "v3"])
+        self.ok("apply", "-f", "-", stdin=as_json)
+        self.assertEqual(self.policies(), stored)
+        # nothing but the form differs
+        self.ok("apply", "-f", "-", stdin=DATABASE + "---\n" + FRONTEND)
+        for name, record in self.policies().items():
+            self.assertEqual(record["spec"], stored[name]["spec"])
+        # what is of v3 already stays
+        again = self.ok("convert", "-f", "-", stdin=text, store=False)
+        self.assertEqual((again.out, again.err), (text, ""))
+
+    def test_errors_have_their_place(self):
+        bad = DATABASE.replace("role == 'database'", "has(projectcalico.org/namespace)")
+        result = self.ctl("convert", "-f", "-", stdin=FRONTEND + "---\n" + bad, store=False)
+        self.assertEqual((result.status, result.out), (1, ""))
+        self.assertRegex(result.err, r'^-:11:1: policy "database": v3 cannot say it: ')
+        self.assertEqual(self.ctl("convert", store=False).status, 64)
+        result = self.ctl("convert", "-f", "-", stdin=FRONTEND.replace("egress", "egres"), store=False)
+        self.assertRegex(result.err, r'^-:6:3: unknown field "egres"')
+
+    def test_says_when_new_names_change_places(self):
+        def policy(name, order=""):
+            return f"apiVersion: v1\nkind: policy\nmetadata: {{name: {name}}}\nspec: {{selector: all(){order}}}\n---\n"
+
+        def notes(*policies):
+            return self.ok("convert", "-f", "-", stdin="".join(policies), store=False).err
+
+        self.assertEqual(notes(policy("Zebra"), policy("ant")),
+                         "note: policies Zebra and ant are of one order and change places, since their names decide: "
+                         "give them orders\n")
+        self.assertEqual(notes(policy("Zebra", ", order: 1"), policy("ant", ", order: 2")), "")
+        self.assertEqual(notes(policy("Zebra"), policy("ant", ", order: 2")), "")
+        self.assertIn("Zebra and ant", notes(policy("Zebra", ", order: 1"), policy("ant", ", order: 1")))
+        self.assertEqual(notes(policy("Ant"), policy("zebra")), "")
 
 
 class Manual(Case):
