@@ -7,6 +7,8 @@ CC      ?= gcc
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
+# One name for one place: dependency files name their target as it was called, and tests/run calls it by its whole path.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 VERSION := $(shell cat VERSION)$(shell git describe --always --dirty --exclude='*' 2>/dev/null | sed 's/^/+/')
 
 PROGRAMS := bulkhead-syncd bulkhead-enforcerd bulkheadctl

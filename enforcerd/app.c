@@ -76,18 +76,6 @@ static void on_reported(redis_reply *reply, void *arg)
 		report_send(app);
 }
 
-static json_t *bridges_json(struct app *app)
-{
-	size_t count = 0;
-	const struct world_bridge *bridges = world_bridges(app->world, &count);
-	json_t *object = json_object();
-
-	for (size_t i = 0; i < count; i++)
-		json_object_set_new(
-			object, bridges[i].name, json_string(isolation_name(bridges[i].isolation)));
-	return object;
-}
-
 static json_t *not_enforced_json(struct app *app)
 {
 	json_t *list = world_not_enforced(app->world);
@@ -120,10 +108,15 @@ static bool app_synced(const struct app *app)
 	return true;
 }
 
+static bool both_taken(const struct app *app)
+{
+	return app->streams[STREAM_NODE].taken && app->streams[STREAM_POLICIES].taken;
+}
+
 static bool app_in_force(const struct app *app)
 {
-	return app->streams[STREAM_NODE].taken && app->streams[STREAM_POLICIES].taken &&
-	       !ruleset_dirty(world_ruleset(app->world)) && app->report.commits > 0;
+	return both_taken(app) && !ruleset_dirty(world_ruleset(app->world)) &&
+	       app->report.commits > 0;
 }
 
 static const char *bridge_word(struct app *app)
@@ -153,7 +146,7 @@ static void report_fill(struct app *app)
 	r->bridge = bridge_word(app);
 	r->problems = problems_json(app);
 	r->not_enforced = not_enforced_json(app);
-	r->bridges = bridges_json(app);
+	r->bridges = world_bridges_json(app->world);
 }
 
 static void report_release(struct report *r)
@@ -193,6 +186,7 @@ static bool on_ready(struct strbuf *reasons, void *arg)
 			app->report.last_error[0] ? app->report.last_error
 						  : "rules not written yet");
 	world_stats(app->world, &stats);
+	bridges_look_again(app->bridges);
 	if (!liveness_alive(app->liveness) && stats.withdrawn)
 		strbuf_addf(reasons, "syncd is not heard of, and %zu endpoints are at no port\n",
 			stats.withdrawn);
@@ -239,29 +233,36 @@ static void on_committed(const struct kernel_commit *commit, void *arg)
 		log_debug("kernel", "committed %u messages in %.3f ms, generation %u",
 			commit->messages, commit->seconds * 1e3, commit->generation);
 	}
+	first_look_committed(
+		app->first_look, both_taken(app) && whereabouts_confirmed(app->whereabouts));
 	report_send(app);
+}
+
+/* From the first commit on conntrack may see flows that it has not seen before, however long the store was away. */
+static void start(struct app *app)
+{
+	if (dataplane_fresh(app->dataplane) && app->skeleton.bridge_tracked)
+		bridges_all_visible(app->bridges);
+	dataplane_start(app->dataplane);
 }
 
 /*
  * Nothing is written before both streams have been read once: half a world would take the isolation of a restart's
  * predecessor out of the kernel.
  */
-static void commit_later(struct app *app)
+static void commit_later(void *arg)
 {
+	struct app *app = arg;
+
 	if (dataplane_started(app->dataplane))
 		dataplane_commit_later(app->dataplane);
-	else if (app->streams[STREAM_NODE].taken && app->streams[STREAM_POLICIES].taken)
-		dataplane_start(app->dataplane);
-}
-
-static void on_bridges_changed(void *arg)
-{
-	commit_later(arg);
+	else if (both_taken(app))
+		start(app);
 }
 
 static void on_visible(void *arg)
 {
-	first_look_begin(((const struct app *)arg)->first_look);
+	first_look_due(((const struct app *)arg)->first_look);
 }
 
 static void on_links_changed(void *arg)
@@ -438,6 +439,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	liveness_ask(app->liveness);
+	bridges_look_again(app->bridges);
 	report_send(app);
 }
 
@@ -502,9 +504,8 @@ static void adopt_element(const char *set, enum set_type type, const struct elem
 static int open_kernel(struct app *app, struct err *err)
 {
 	static const struct dataplane_ops ops = {on_committed, on_commit_failed};
-	static const struct bridges_ops bridges_ops = {on_bridges_changed, on_visible};
-	static const struct whereabouts_ops whereabouts_ops = {
-		on_bridges_changed, on_links_changed};
+	static const struct bridges_ops bridges_ops = {commit_later, on_visible};
+	static const struct whereabouts_ops whereabouts_ops = {commit_later, on_links_changed};
 	const struct options *o = app->options;
 	const struct kernel_options kernel = {
 		.table = o->table, .nflog_group = (uint16_t)o->nflog_group};
@@ -529,10 +530,8 @@ static int open_kernel(struct app *app, struct err *err)
 	if (dataplane_attach(app->dataplane, world_ruleset(app->world), &app->skeleton,
 		    adopt_element, app->whereabouts, err) < 0)
 		return -1;
-	app->first_look =
-		first_look_new(app->base, world_ruleset(app->world), &app->skeleton.marks, err);
-	if (app->first_look && app->skeleton.bridge_tracked && dataplane_fresh(app->dataplane))
-		bridges_all_visible(app->bridges);
+	app->first_look = first_look_new(app->base, world_ruleset(app->world), &app->skeleton.marks,
+		dataplane_fresh(app->dataplane), err);
 	return app->first_look ? 0 : -1;
 }
 
@@ -574,7 +573,7 @@ static void use_kept(struct app *app)
 		content->policy_count, content->network_count,
 		kept_of_earlier_boot(app->kept) ? ", of an earlier boot: in force now" : "");
 	if (kept_of_earlier_boot(app->kept))
-		dataplane_start(app->dataplane);
+		start(app);
 }
 
 static int open_redis(struct app *app, struct err *err)

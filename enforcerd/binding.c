@@ -158,11 +158,8 @@ static void settle(struct binding *binding, struct b_endpoint *endpoint)
 
 	settle_waiting(binding, endpoint);
 	cause = binding_judge(binding, endpoint, &found);
-	set_placement(binding, endpoint,
-		cause == CAUSE_FITS       ? PLACE_BOUND
-		: cause == CAUSE_STARTING ? PLACE_PROVISIONAL
-					  : PLACE_WITHDRAWN,
-		cause == CAUSE_FITS ? found : NULL);
+	set_placement(
+		binding, endpoint, binding_placement_by(cause), cause == CAUSE_FITS ? found : NULL);
 	settle_waiting(binding, endpoint);
 }
 
@@ -489,7 +486,7 @@ void binding_unplaced(const struct binding *binding,
 		struct b_port *port = NULL;
 		enum cause cause = CAUSE_FITS;
 
-		if (endpoint->placement == PLACE_WITHDRAWN)
+		if (endpoint->placement <= PLACE_DOUBTFUL)
 			cause = binding_judge(binding, endpoint, &port);
 		if (cause != CAUSE_FITS && cause != CAUSE_STARTING)
 			fn(endpoint->id, binding_reason(endpoint, cause, port, text), arg);

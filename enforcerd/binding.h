@@ -9,6 +9,23 @@
  *
  * Where it is not clear whose a port is, nobody gets it: two ports that fit one endpoint, two endpoints that fit one port, and a
  * port that was there BINDING_EARLY_MS before the news came while a newer one is about to settle (it could be an impostor's).
+ *
+ * An endpoint that is nowhere gives its address up to the next owner. One that is in doubt does not: somebody is there whom one
+ * cannot tell from it, and an isolated endpoint's address stays closed to everybody until the doubt is gone.
+ *
+ *   cause                                         what holds                ends by
+ *   the one port that fits                        bound
+ *   none so far, but a new link may be its        provisional               that link's settling or going
+ *   its record has no MAC                         withdrawn                 its record
+ *   its link is gone                              withdrawn                 never: the next one has another id
+ *   no living syncd vouches for its record        withdrawn                 a living syncd
+ *   no port has its MAC and addresses             withdrawn: it has not come up, or has changed its own MAC while nobody looked
+ *   only ports newer than its record fit          withdrawn: they are a later owner's
+ *   its own port is elsewhere, has another MAC    in doubt                  the port's return or end
+ *   what fits is another endpoint's port          in doubt; that one is not, if it has a record   the port's end
+ *   several ports fit, one of which may be its    in doubt                  the others' end
+ *   another endpoint fits the port as well        in doubt, both            the end of one record, or of the port
+ *   an early port, while a newer one settles      in doubt                  the newer one's settling or going
  */
 #ifndef BULKHEAD_BINDING_H
 #define BULKHEAD_BINDING_H
@@ -22,7 +39,8 @@ enum { BINDING_EARLY_MS = 10000 };
 struct binding;
 
 enum placement {
-	PLACE_WITHDRAWN,   /* at no port: its addresses count nowhere */
+	PLACE_WITHDRAWN, /* at no port: its addresses count nowhere */
+	PLACE_DOUBTFUL, /* at a port or not, nobody knows: its addresses are nobody's, and closed */
 	PLACE_PROVISIONAL, /* is being started: at some port of its bridge that cannot send yet */
 	PLACE_BOUND
 };
@@ -84,7 +102,7 @@ struct binding_stats {
 };
 
 void binding_stats(const struct binding *binding, struct binding_stats *stats);
-/* Calls fn for every withdrawn endpoint with the reason, in no particular order; why is borrowed for the call. */
+/* Calls fn for every endpoint that is withdrawn or in doubt with the reason, in no particular order; why is borrowed for the call. */
 void binding_unplaced(const struct binding *binding,
 	void (*fn)(const char *id, const char *why, void *arg), void *arg);
 

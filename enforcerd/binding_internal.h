@@ -102,6 +102,7 @@ struct b_claim *binding_claim(const struct binding *binding, const char *id);
 /* *found: the port that fits or one that nearly does, or NULL. */
 enum cause binding_judge(
 	const struct binding *binding, const struct b_endpoint *endpoint, struct b_port **found);
+enum placement binding_placement_by(enum cause cause);
 const char *binding_reason(const struct b_endpoint *endpoint, enum cause cause,
 	const struct b_port *port, char text[BINDING_REASON_SIZE]);
 

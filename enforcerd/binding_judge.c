@@ -38,6 +38,21 @@ bool binding_may_wait(const struct b_endpoint *endpoint)
 	       endpoint->trust != TRUST_NONE;
 }
 
+enum nearness { LATER_OWNERS, ANOTHERS, MAY_BE_ITS };
+
+/* Its own link was made before its record was. */
+static enum nearness nearness(const struct b_endpoint *endpoint, const struct b_port *port)
+{
+	if (port->port.ifindex > endpoint->born.newest)
+		return LATER_OWNERS;
+	return port->claim ? ANOTHERS : MAY_BE_ITS;
+}
+
+static bool may_be_its(const struct b_endpoint *endpoint, const struct b_port *port)
+{
+	return nearness(endpoint, port) == MAY_BE_ITS;
+}
+
 /* Would another endpoint have the port with the same right? */
 static bool has_rival(
 	const struct binding *binding, const struct b_endpoint *endpoint, const struct b_port *port)
@@ -64,8 +79,7 @@ static bool is_early(const struct b_endpoint *endpoint, const struct b_port *por
 		endpoint->born.ms - port->port.settled_ms < BINDING_EARLY_MS)
 		return false;
 	for (other = endpoint->bridge->pending; other; other = other->pending_next)
-		if (!other->claim && other->port.ifindex > port->port.ifindex &&
-			other->port.ifindex <= endpoint->born.newest)
+		if (may_be_its(endpoint, other) && other->port.ifindex > port->port.ifindex)
 			return true;
 	return false;
 }
@@ -75,7 +89,7 @@ static bool may_be_starting(const struct b_endpoint *endpoint)
 	const struct b_port *port;
 
 	for (port = endpoint->bridge->pending; port; port = port->pending_next)
-		if (!port->claim && port->port.ifindex <= endpoint->born.newest)
+		if (may_be_its(endpoint, port))
 			return true;
 	return false;
 }
@@ -85,28 +99,34 @@ static bool may_be_starting(const struct b_endpoint *endpoint)
 static enum cause judge_match(
 	const struct binding *binding, const struct b_endpoint *endpoint, const struct b_port *port)
 {
-	if (port->claim)
-		return CAUSE_TAKEN;
-	if (port->port.ifindex > endpoint->born.newest)
-		return CAUSE_NEWER_PORT;
+	enum nearness near = nearness(endpoint, port);
+
+	if (near != MAY_BE_ITS)
+		return near == ANOTHERS ? CAUSE_TAKEN : CAUSE_NEWER_PORT;
 	if (has_rival(binding, endpoint, port))
 		return CAUSE_RIVAL;
 	return is_early(endpoint, port) ? CAUSE_EARLY : CAUSE_FITS;
 }
 
-/* *found: the port that fits or one that nearly does, or NULL. */
+/*
+ * *found: the port that fits or one that nearly does, or NULL. None of several is the endpoint's for being the only one that may be:
+ * that would be guessing. Where none may be, the nearest one says why.
+ */
 static enum cause judge_ports(
 	const struct binding *binding, const struct b_endpoint *endpoint, struct b_port **found)
 {
+	size_t fitting = 0;
 	struct b_port *port;
 
 	for (port = endpoint->slot->ports; port; port = port->next) {
 		if (!fits(endpoint, port))
 			continue;
-		if (*found)
-			return CAUSE_SEVERAL_PORTS;
-		*found = port;
+		fitting++;
+		if (!*found || nearness(endpoint, port) > nearness(endpoint, *found))
+			*found = port;
 	}
+	if (fitting > 1 && may_be_its(endpoint, *found))
+		return CAUSE_SEVERAL_PORTS;
 	if (*found)
 		return judge_match(binding, endpoint, *found);
 	return may_be_starting(endpoint) ? CAUSE_STARTING : CAUSE_NO_PORT;
@@ -131,6 +151,26 @@ enum cause binding_judge(
 	if (endpoint->trust == TRUST_NONE)
 		return CAUSE_UNTRUSTED;
 	return judge_ports(binding, endpoint, found);
+}
+
+enum placement binding_placement_by(enum cause cause)
+{
+	static const enum placement placements[] = {
+		[CAUSE_FITS] = PLACE_BOUND,
+		[CAUSE_STARTING] = PLACE_PROVISIONAL,
+		[CAUSE_NO_MAC] = PLACE_WITHDRAWN,
+		[CAUSE_LINK_GONE] = PLACE_WITHDRAWN,
+		[CAUSE_UNTRUSTED] = PLACE_WITHDRAWN,
+		[CAUSE_NO_PORT] = PLACE_WITHDRAWN,
+		[CAUSE_NEWER_PORT] = PLACE_WITHDRAWN,
+		[CAUSE_NOT_THERE] = PLACE_DOUBTFUL,
+		[CAUSE_TAKEN] = PLACE_DOUBTFUL,
+		[CAUSE_SEVERAL_PORTS] = PLACE_DOUBTFUL,
+		[CAUSE_RIVAL] = PLACE_DOUBTFUL,
+		[CAUSE_EARLY] = PLACE_DOUBTFUL,
+	};
+
+	return placements[cause];
 }
 
 const char *binding_reason(const struct b_endpoint *endpoint, enum cause cause,

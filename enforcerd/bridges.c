@@ -22,6 +22,7 @@ struct bridges {
 	struct event_base *base;
 	struct world *world;
 	bool tracked; /* the bridge table judges bridged flows: nothing is to be made visible */
+	bool present; /* br_netfilter, when it was looked for last */
 	struct bridge_watch *watch;
 	struct bridges_ops ops;
 	void *arg;
@@ -105,6 +106,12 @@ static void note_blind(struct bridges *bridges, const char *ifname, const char *
 	snprintf(blind->why, sizeof(blind->why), "%s", why);
 }
 
+static void note_visible(struct bridges *bridges, const char *ifname)
+{
+	log_info("bridge", "%s: bridged traffic is now seen by nftables", ifname);
+	window_open(bridges, ifname);
+}
+
 void bridges_update(struct bridges *bridges)
 {
 	size_t count = 0;
@@ -115,26 +122,38 @@ void bridges_update(struct bridges *bridges)
 	bridges->blind_count = bridges->blind_cap = 0;
 	if (bridges->tracked)
 		return;
+	bridges->present = bridge_netfilter_present();
 	for (size_t i = 0; i < count; i++) {
+		bool blind = was_blind(before, before_count, managed[i].name);
 		struct err err = {0};
 
 		switch (bridge_ensure(bridges->watch, managed[i].name, &err)) {
 		case BRIDGE_SWITCHED:
-			log_info("bridge", "%s: bridged traffic is now seen by nftables",
-				managed[i].name);
-			window_open(bridges, managed[i].name);
+			note_visible(bridges, managed[i].name);
 			break;
 		case BRIDGE_BLIND:
-			if (!was_blind(before, before_count, managed[i].name))
+			if (!blind)
 				log_error("bridge", "%s (network %s) is NOT enforced: %s",
 					managed[i].name, managed[i].network, err.text);
 			note_blind(bridges, managed[i].name, err.text);
 			break;
 		case BRIDGE_VISIBLE:
+			/* br_netfilter has come back, with its switches on */
+			if (blind)
+				note_visible(bridges, managed[i].name);
+			break;
 		case BRIDGE_MISSING:
 			break;
 		}
 	}
+}
+
+void bridges_look_again(struct bridges *bridges)
+{
+	if (bridges->tracked || bridges->present == bridge_netfilter_present())
+		return;
+	bridges_update(bridges);
+	bridges->ops.changed(bridges->arg);
 }
 
 static void on_links(void *arg)

@@ -24,10 +24,12 @@ struct bridges_ops {
 struct bridges *bridges_new(struct event_base *base, struct world *world, bool tracked,
 	const struct bridges_ops *ops, void *arg, struct err *err) must_check;
 void bridges_free(struct bridges *bridges);
-/* The first load where the bridge table judges flows: every bridge became visible at once. */
+/* The first load where the bridge table judges flows: every bridge becomes visible at once. */
 void bridges_all_visible(struct bridges *bridges);
 /* Looks at every managed bridge of the world; call after world_apply(). May change the ruleset. */
 void bridges_update(struct bridges *bridges);
+/* br_netfilter comes and goes and nobody is told: looks whether it has, and if so does the same and calls changed(). */
+void bridges_look_again(struct bridges *bridges);
 /* Appends a sentence for each managed bridge whose traffic cannot be policed. */
 size_t bridges_blind(const struct bridges *bridges, json_t *sentences);
 

@@ -37,6 +37,15 @@ static bool is_translated(const struct flow *flow)
 	       !ip_equal(&flow->original.dst, &flow->reply.src);
 }
 
+/* Of nobody's concern as yet: if an end of it is isolated one day, nobody will look again. */
+static enum first_load_action decide_unjudged(
+	const struct flow *flow, enum opener opener, bool to_host)
+{
+	return flow->protocol == IPPROTO_TCP && opener == OPENED_BY_THE_OTHER && !to_host
+		       ? FIRST_LOAD_TURN
+		       : FIRST_LOAD_LEAVE;
+}
+
 static enum first_load_action decide_tcp(
 	enum opener opener, enum flow_verdict as_recorded, enum flow_verdict reversed)
 {
@@ -58,7 +67,7 @@ enum first_load_action first_load_decide(
 	as_recorded = flow_judge(rs, flow, false);
 	reversed = to_host ? FLOW_ALLOWED : flow_judge(rs, flow, true);
 	if (as_recorded == FLOW_UNJUDGED)
-		return FIRST_LOAD_LEAVE;
+		return decide_unjudged(flow, opener, to_host);
 	if (flow->protocol == IPPROTO_TCP)
 		return decide_tcp(opener, as_recorded, reversed);
 	return as_recorded == FLOW_DENIED && reversed != FLOW_DENIED ? FIRST_LOAD_REMOVE

@@ -9,7 +9,8 @@
  *
  *   TCP, denied either way                                     condemned: nothing of it passes any more
  *   TCP, opened by the side that conntrack takes for the       the entry is turned round: from then on it is judged as what
- *   answering one, or not known and allowed only that way      it is, now and after each change
+ *   answering one, or not known and allowed only that way      it is, now, after each change, and when an end is isolated
+ *                                                              of which that is not so yet
  *   no TCP, denied as it stands, allowed the other way         the entry is removed: who may speak first makes the next one
  *
  * All others are left to the rules, which judge them as they stand. What the host itself opened is allowed. Translated flows are

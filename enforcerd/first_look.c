@@ -14,6 +14,7 @@ struct first_look {
 	struct mark_layout marks;
 	struct event *timer;
 	unsigned interval_ms, elapsed_ms;
+	bool due;
 };
 
 static void wait_for_next(struct first_look *look)
@@ -48,12 +49,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 struct first_look *first_look_new(struct event_base *base, const struct ruleset *rs,
-	const struct mark_layout *marks, struct err *err)
+	const struct mark_layout *marks, bool fresh, struct err *err)
 {
 	CLEANUP(first_look) struct first_look *look = xcalloc(1, sizeof(*look));
 
 	look->rs = rs;
 	look->marks = *marks;
+	look->due = fresh;
 	look->timer = evtimer_new(base, on_timer, look);
 	look->conntrack = conntrack_open(err);
 	return look->conntrack ? steal_ptr(look) : NULL;
@@ -68,8 +70,16 @@ void first_look_free(struct first_look *look)
 	free(look);
 }
 
-void first_look_begin(struct first_look *look)
+void first_look_due(struct first_look *look)
 {
+	look->due = true;
+}
+
+void first_look_committed(struct first_look *look, bool complete)
+{
+	if (!look->due || !complete)
+		return;
+	look->due = false;
 	look->interval_ms = FIRST_MS;
 	look->elapsed_ms = 0;
 	wait_for_next(look);

@@ -359,12 +359,19 @@ static void match_iif_set(struct builder *b, const struct match *m)
 	test_set(b, m->set, m->negate);
 }
 
+static void match_ibr_set(struct builder *b, const struct match *m)
+{
+	load_meta(b, NFT_META_BRI_IIFNAME);
+	test_set(b, m->set, m->negate);
+}
+
 static void match_oif_set(struct builder *b, const struct match *m)
 {
 	load_meta(b, NFT_META_OIFNAME);
 	test_set(b, m->set, m->negate);
 }
 
+/* A name that the kernel compares as a whole, padded with zeros. */
 static void test_ifname(struct builder *b, uint32_t key, const struct match *m)
 {
 	char name[IFNAMSIZ] = {0};
@@ -377,6 +384,11 @@ static void test_ifname(struct builder *b, uint32_t key, const struct match *m)
 static void match_iif(struct builder *b, const struct match *m)
 {
 	test_ifname(b, NFT_META_IIFNAME, m);
+}
+
+static void match_iif_kind(struct builder *b, const struct match *m)
+{
+	test_ifname(b, NFT_META_IIFKIND, m);
 }
 
 static void match_oif(struct builder *b, const struct match *m)
@@ -518,11 +530,13 @@ void add_match(struct builder *b, const struct match *match)
 		[MATCH_HDR_ADDR_SET] = match_hdr_addr_set,
 		[MATCH_IIF_SET] = match_iif_set,
 		[MATCH_OIF_SET] = match_oif_set,
+		[MATCH_IBR_SET] = match_ibr_set,
 		[MATCH_OIF] = match_oif,
 		[MATCH_ICMPV6_TYPE] = match_icmpv6_type,
 		[MATCH_TCP_NOT_SYN] = match_tcp_not_syn,
 		[MATCH_CT_MARK] = match_ct_mark,
 		[MATCH_IIF] = match_iif,
+		[MATCH_IIF_KIND] = match_iif_kind,
 		[MATCH_L4PROTO] = match_l4proto,
 		[MATCH_HDR_PORT] = match_hdr_port,
 		[MATCH_ETHER_TYPE] = match_ether_type,

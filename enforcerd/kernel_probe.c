@@ -77,6 +77,7 @@ static const struct {
 	{"transport protocol", TRY_BOTH, {.kind = MATCH_L4PROTO, .value = 17}},
 	{"input interface in set", TRY_BOTH, {.kind = MATCH_IIF_SET, .set = "interfaces"}},
 	{"output interface", TRY_BOTH, {.kind = MATCH_OIF, .set = "lo"}},
+	{"kind of input interface", TRY_BOTH, {.kind = MATCH_IIF_KIND, .set = "bridge"}},
 	{"ICMPv6 type", TRY_BOTH, {.kind = MATCH_ICMPV6_TYPE, .first = 133, .last = 136}},
 	{"TCP flags", TRY_BOTH, {.kind = MATCH_TCP_NOT_SYN}},
 	{"interface and address in set", TRY_BOTH,

@@ -46,7 +46,9 @@ enum match_kind {
 	MATCH_ICMPV6_TYPE, /* first..last */
 	MATCH_TCP_NOT_SYN, /* TCP whose flags among FIN, SYN, RST, ACK are not exactly SYN */
 	MATCH_CT_MARK,     /* value under mask */
+	MATCH_IBR_SET,     /* set of names of the bridge that the frame came in by (bridge only) */
 	MATCH_IIF,         /* set: the interface's name itself */
+	MATCH_IIF_KIND,    /* set: the kind of link, as `ip link add type` names it */
 	MATCH_L4PROTO,     /* value: IP protocol, behind IPv6 extension headers */
 	MATCH_HDR_PORT,    /* side, first, last: of the packet; after MATCH_L4PROTO */
 	MATCH_ETHER_TYPE, /* value, as on the wire: a VLAN tag's own type where there is one (link header, bridge only) */

@@ -116,10 +116,15 @@ static const char *field_words(const struct match *m)
 
 static void render_interface(struct strbuf *out, const struct match *m, const char *ne)
 {
-	bool in = m->kind == MATCH_IIF_SET || m->kind == MATCH_IIF;
-	bool set = m->kind == MATCH_IIF_SET || m->kind == MATCH_OIF_SET;
+	static const char *const words[] = {[MATCH_IIF_SET] = "iifname",
+		[MATCH_OIF_SET] = "oifname",
+		[MATCH_IBR_SET] = "meta ibrname",
+		[MATCH_IIF] = "iifname",
+		[MATCH_OIF] = "oifname",
+		[MATCH_IIF_KIND] = "meta iifkind"};
+	bool set = m->kind == MATCH_IIF_SET || m->kind == MATCH_OIF_SET || m->kind == MATCH_IBR_SET;
 
-	strbuf_addf(out, set ? "%s %s@%s" : "%s %s\"%s\"", in ? "iifname" : "oifname", ne, m->set);
+	strbuf_addf(out, set ? "%s %s@%s" : "%s %s\"%s\"", words[m->kind], ne, m->set);
 }
 
 static void render_packet_match(struct strbuf *out, const struct match *m, const char *ne)

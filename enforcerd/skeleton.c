@@ -210,20 +210,37 @@ static void dispatch(
 	skeleton_name(rule->target, maps[side][family == 6]);
 }
 
-/*
- * Only flows with a judged side are marked: the mark is other people's as well. A policy chain has said "pending" of them, so that no
- * lookup is needed to know.
- */
-static void append_end(
-	struct rule_list *rules, const struct skeleton_config *config, bool original_only)
+static struct rule *append_judged(struct rule_list *rules, bool original_only)
 {
 	struct rule *rule = rule_append(rules);
 
-	match_mark(rule, &config->marks, mark_pending(&config->marks));
 	if (original_only)
 		rule_match(rule, MATCH_CT_ORIGINAL);
 	rule->verdict = VERDICT_GOTO;
 	skeleton_name(rule->target, CHAIN_JUDGED);
+	return rule;
+}
+
+/*
+ * Marked are flows with a judged side, and bystanders' on a managed bridge, so that they are looked at once as well; no others: the
+ * mark is other people's too. A policy chain has said "pending" of the first, so that no lookup is needed to know. Of the condemned
+ * ones, which audit mode lets come this far, no more is to be known.
+ */
+static void append_end(struct rule_list *rules, const struct skeleton_config *config,
+	const struct skeleton_hook *hook)
+{
+	static const enum match_kind routed[] = {MATCH_IIF_SET, MATCH_OIF_SET},
+				     bridged[] = {MATCH_IBR_SET};
+	const enum match_kind *kinds = hook->tables == IN_BRIDGE ? bridged : routed;
+	size_t count = hook->tables == IN_BRIDGE || hook->original_only ? 1 : 2;
+	struct rule *rule = append_judged(rules, hook->original_only);
+
+	match_mark(rule, &config->marks, mark_pending(&config->marks));
+	for (size_t i = 0; i < count; i++) {
+		rule = append_judged(rules, hook->original_only);
+		match_mark(rule, &config->marks, mark_condemned(&config->marks))->negate = true;
+		skeleton_match_set(rule, kinds[i], SIDE_SRC, 0, SET_MANAGED);
+	}
 }
 
 static void build_family(struct ruleset *rs, const struct skeleton_config *config,
@@ -249,7 +266,7 @@ static void build_family(struct ruleset *rs, const struct skeleton_config *confi
 	}
 	if (extra)
 		extra(&rules, family);
-	append_end(&rules, config, hook->original_only);
+	append_end(&rules, config, hook);
 	ruleset_chain_in(rs, hook->tables, hook->families[family == 6], NULL, &rules);
 }
 
@@ -296,17 +313,19 @@ void skeleton_strict(struct ruleset *rs, const struct skeleton_config *config, b
 
 /* --- base chains of the inet table ------------------------------------------------------------- */
 
-/* A bound address comes in by its own bridge, and by no other way. */
+/*
+ * A bound address comes in by its own bridge, and by no other way. What comes in by a bridge, by whichever, came through a port of it,
+ * and there the bridge table has seen to it that no port but its own says the address (CHAIN_BOUND).
+ */
 static void build_prerouting(struct ruleset *rs)
 {
 	struct rule_list rules = {0}, elsewhere = {0};
+	struct rule *rule = rule_append(&rules);
 
+	skeleton_name(rule_match(rule, MATCH_IIF_KIND)->set, "bridge");
+	rule->verdict = VERDICT_ACCEPT;
+	skeleton_comment(rule, "the bridge table has looked at it");
 	for (uint8_t family = 4; family <= 6; family += 2) {
-		struct rule *rule = rule_append(&rules);
-
-		skeleton_match_field(rule, MATCH_PORT_SET, FIELD_IP, SIDE_SRC, family,
-			by_family(family, SET_HOME4, SET_HOME6));
-		rule->verdict = VERDICT_ACCEPT;
 		rule = rule_append(&rules);
 		skeleton_match_set(rule, MATCH_HDR_ADDR_SET, SIDE_SRC, family,
 			by_family(family, SET_OWNED4, SET_OWNED6));
@@ -455,8 +474,7 @@ static void declare_sets(struct ruleset *rs)
 			"isolated endpoint : towards published ports"},
 		{SET_UNREADY4, SET_IPV4, IN_INET, "endpoints whose published ports are not known"},
 		{SET_UNREADY6, SET_IPV6, IN_INET, "endpoints whose published ports are not known"},
-		{SET_HOME4, SET_PORT_IPV4, IN_INET, "bridge . its endpoints' addresses"},
-		{SET_HOME6, SET_PORT_IPV6, IN_INET, "bridge . its endpoints' addresses"},
+		{SET_MANAGED, SET_IFNAME, 0, "bridges whose networks are governed"},
 		{SET_OWNED4, SET_IPV4, IN_BOTH, "addresses bound to a port"},
 		{SET_OWNED6, SET_IPV6, IN_BOTH, "addresses bound to a port"},
 	};

@@ -48,8 +48,7 @@
 #define SET_OWNED_MACS     "owned_macs"     /* MACs in port_macs */
 #define SET_ISOLATED_PORTS "isolated_ports" /* ports of isolated endpoints */
 #define SET_ENDPOINT_PORTS "endpoint_ports" /* ports of all endpoints */
-#define SET_HOME4          "home4"          /* bridge . address (inet) */
-#define SET_HOME6          "home6"
+#define SET_MANAGED        "managed"        /* bridges of networks whose isolation is not off */
 #define SET_UNREADY4 \
 	"unready4" /* isolated endpoints whose published ports are not known yet (inet) */
 #define SET_UNREADY6 "unready6"

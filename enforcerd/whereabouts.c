@@ -29,6 +29,7 @@ struct whereabouts {
 	struct gateways known, applied; /* of all bridges; in the ruleset */
 	bool applying;                  /* the world asks: it settles by itself */
 	bool placed;                    /* since the world was settled last */
+	bool confirmed;                 /* at least once */
 };
 
 /* --- gateways ---------------------------------------------------------------------------------- */
@@ -108,6 +109,7 @@ static void on_gateways(const char *bridge, const struct cidr *addresses, size_t
 static void on_placed(const char *id, enum placement placement, const struct port *port, void *arg)
 {
 	static const char *const words[] = {[PLACE_WITHDRAWN] = "is at no port",
+		[PLACE_DOUBTFUL] = "is in doubt",
 		[PLACE_PROVISIONAL] = "is being started",
 		[PLACE_BOUND] = "is at port"};
 	struct whereabouts *w = arg;
@@ -204,6 +206,12 @@ void whereabouts_confirm(struct whereabouts *w)
 	now = ports_moment(w->ports);
 	binding_confirm(w->binding, &now);
 	settle(w);
+	w->confirmed = true;
+}
+
+bool whereabouts_confirmed(const struct whereabouts *w)
+{
+	return w->confirmed;
 }
 
 /* The comment begins with the EndpointID: world_port.c. */

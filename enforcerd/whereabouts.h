@@ -33,6 +33,8 @@ void whereabouts_adopt(struct whereabouts *w, const struct elem_key *key, const 
 void whereabouts_trust(struct whereabouts *w, enum binding_trust trust);
 /* What was applied with TRUST_NONE is said by a living syncd now. May change the world, and calls changed then. */
 void whereabouts_confirm(struct whereabouts *w);
+/* Whether that has ever happened: before, endpoints are known but may be at no port. */
+bool whereabouts_confirmed(const struct whereabouts *w);
 /* After world_apply(): the managed bridges may be others. */
 void whereabouts_update(struct whereabouts *w);
 /* Appends a sentence for each endpoint that is at no port. */

@@ -498,10 +498,16 @@ json_t *world_problems(const struct world *world)
 					world->order[i]->name, world->order[i]->unisolated));
 	for (address = world->conflict_count ? world->addresses : NULL; address;
 		address = address->hh.next)
-		if (address->owners.count > 1)
+		if (address->closed)
 			w_list_add(&lines,
-				xasprintf("address %s is claimed by %zu endpoints: closed",
-					ip_format(&address->ip, text), address->owners.count));
+				address->owners.count > 1
+					? xasprintf(
+						  "address %s is claimed by %zu endpoints: closed",
+						  ip_format(&address->ip, text),
+						  address->owners.count)
+					: xasprintf(
+						  "address %s: it is in doubt whose it is: closed",
+						  ip_format(&address->ip, text)));
 	return sorted(&lines);
 }
 
@@ -517,4 +523,16 @@ json_t *world_not_enforced(const struct world *world)
 					"network %s (%s): its traffic does not pass this host's bridges",
 					network->record->name, network->record->driver));
 	return sorted(&lines);
+}
+
+json_t *world_bridges_json(struct world *world)
+{
+	size_t count = 0;
+	const struct world_bridge *bridges = world_bridges(world, &count);
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(
+			object, bridges[i].name, json_string(isolation_name(bridges[i].isolation)));
+	return object;
 }

@@ -5,8 +5,8 @@
  *
  * Fail-closed rules kept here: a record that cannot be decoded leaves its last good version in force; where there is none,
  * what a bad policy's selector selects is denied in its types; where not even that parses, the whole batch of policy changes
- * is refused (world_apply returns -1 and nothing changed). An address that two endpoints claim belongs to neither: it is
- * isolated, closed in both directions and in no selector set.
+ * is refused (world_apply returns -1 and nothing changed). An address that two endpoints claim, or of which it is in doubt whose
+ * it is, belongs to nobody: it is isolated, closed in both directions and in no selector set.
  */
 #ifndef BULKHEAD_WORLD_H
 #define BULKHEAD_WORLD_H
@@ -21,8 +21,9 @@
 struct world;
 
 /*
- * Where an endpoint is. Its addresses count (in sets, maps and networks' known addresses) unless it is withdrawn; they are bound to
- * a port, and to no other, while that is known.
+ * Where an endpoint is. Its addresses count (in sets, maps and networks' known addresses) unless it is withdrawn or in doubt; they are
+ * bound to a port, and to no other, while that is known. In doubt, an isolated endpoint's addresses are closed to everybody unless
+ * another endpoint is bound with them.
  */
 struct whereabout {
 	enum placement placement;
@@ -72,7 +73,7 @@ struct world_owner {
 	const struct labels *labels; /* operator labels included */
 };
 
-/* False when it is nobody's, or claimed by two. */
+/* False when it is nobody's, claimed by two or in doubt. */
 bool world_owner(const struct world *world, const struct ip *ip, struct world_owner *owner);
 /* The same for whoever is bound to a port. */
 bool world_owner_of_port(const struct world *world, const char *port, struct world_owner *owner);
@@ -101,6 +102,8 @@ void world_stats(const struct world *world, struct world_stats *stats);
  * networks that cannot be enforced (macvlan, ...). Two JSON arrays of strings; caller owns. */
 json_t *world_problems(const struct world *world);
 json_t *world_not_enforced(const struct world *world);
+/* Managed bridge -> isolation, for status; caller owns. */
+json_t *world_bridges_json(struct world *world);
 
 DEFINE_CLEANUP(world, struct world *, world_free)
 

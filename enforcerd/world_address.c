@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Addresses are what the kernel knows; owners are what people mean. An address that two endpoints claim belongs to neither: it is
- * closed in both directions, in no selector set and known to no strict network, so that no label is ever lent.
+ * closed in both directions, in no selector set and known to no strict network, so that no label is ever lent. The same goes for the
+ * address of an isolated endpoint of which it is not clear which port is its own, and beside that no port may use it: whoever is
+ * bound to a port with it, though, is in no doubt.
  */
 #include "common/xalloc.h"
 #include "enforcerd/world_internal.h"
@@ -33,7 +35,6 @@ void world_address_claim(struct world *world, const struct ip *ip, struct w_endp
 	if (w_list_has(&address->owners, owner))
 		return;
 	w_list_add(&address->owners, owner);
-	world->conflict_count += address->owners.count == 2;
 }
 
 void world_address_release(struct world *world, const struct ip *ip, struct w_endpoint *owner)
@@ -43,7 +44,6 @@ void world_address_release(struct world *world, const struct ip *ip, struct w_en
 	if (!address || !w_list_has(&address->owners, owner))
 		return;
 	w_list_remove(&address->owners, owner);
-	world->conflict_count -= address->owners.count == 1;
 }
 
 /* --- one facet after the other ----------------------------------------------------------------- */
@@ -64,13 +64,31 @@ static void settle_set(struct world *world, struct w_address *address, const cha
 		ruleset_del(world->rs, set, &key);
 }
 
+/* Whoever is known to be there or to be starting; two of them are none. */
+static struct w_endpoint *owner_of(const struct w_address *address, bool *conflict)
+{
+	struct w_endpoint *found = NULL;
+
+	*conflict = false;
+	for (size_t i = 0; i < address->owners.count; i++) {
+		struct w_endpoint *owner = address->owners.items[i];
+
+		if (world_doubtful(owner))
+			continue;
+		*conflict |= found != NULL;
+		found = owner;
+	}
+	return *conflict ? NULL : found;
+}
+
 /* While its published ports are not known, docker-proxy may serve any of this host's (see the skeleton's output chain). */
 static bool is_unready(const struct w_address *address)
 {
 	for (size_t i = 0; i < address->owners.count; i++) {
 		const struct w_endpoint *owner = address->owners.items[i];
 
-		if (owner->isolated && owner->record->state == ENDPOINT_STARTING)
+		if (!world_doubtful(owner) && owner->isolated &&
+			owner->record->state == ENDPOINT_STARTING)
 			return true;
 	}
 	return false;
@@ -84,15 +102,30 @@ static bool is_bound(const struct w_address *address)
 	return false;
 }
 
-static void settle_sets(struct world *world, struct w_address *address, bool isolated)
+/* An isolated endpoint may be there, at a port that is not known. */
+static bool is_doubtful(const struct w_address *address)
+{
+	for (size_t i = 0; i < address->owners.count; i++) {
+		const struct w_endpoint *owner = address->owners.items[i];
+
+		if (world_doubtful(owner) && owner->isolated)
+			return !is_bound(address);
+	}
+	return false;
+}
+
+/* In doubt: docker-proxy may serve it as well, and no port has it. */
+static void settle_sets(
+	struct world *world, struct w_address *address, bool isolated, bool doubtful)
 {
 	static const char *const isolated_sets[] = {SET_ISOLATED4, SET_ISOLATED6};
 	static const char *const unready_sets[] = {SET_UNREADY4, SET_UNREADY6};
 	static const char *const owned_sets[] = {SET_OWNED4, SET_OWNED6};
 
 	settle_set(world, address, isolated_sets, &address->isolated, isolated);
-	settle_set(world, address, unready_sets, &address->unready, is_unready(address));
-	settle_set(world, address, owned_sets, &address->owned, is_bound(address));
+	settle_set(
+		world, address, unready_sets, &address->unready, doubtful || is_unready(address));
+	settle_set(world, address, owned_sets, &address->owned, doubtful || is_bound(address));
 }
 
 static void settle_group(struct world *world, struct w_address *address, enum policy_direction dir,
@@ -174,34 +207,44 @@ static struct w_network *strict_network(const struct world *world, const struct 
 static void make_comment(const struct w_endpoint *owner, bool conflict, char *comment, size_t size)
 {
 	snprintf(comment, size, "%s",
-		conflict ? "claimed by two endpoints" : owner->record->container_name);
+		owner      ? owner->record->container_name
+		: conflict ? "claimed by two endpoints"
+			   : "in doubt whose it is");
 	w_plain_text(comment);
+}
+
+static void note_closed(struct world *world, struct w_address *address, bool closed)
+{
+	world->conflict_count += closed;
+	world->conflict_count -= address->closed;
+	address->closed = closed;
 }
 
 static void settle_owned(struct world *world, struct w_address *address)
 {
-	struct w_endpoint *owner = address->owners.items[0];
-	bool conflict = address->owners.count > 1;
-	bool isolated = conflict || owner->isolated;
+	bool conflict, doubtful = is_doubtful(address);
+	struct w_endpoint *found = owner_of(address, &conflict), *owner = doubtful ? NULL : found;
+	bool closed = conflict || doubtful, isolated = closed || (owner && owner->isolated);
 	char comment[64];
 
 	make_comment(owner, conflict, comment, sizeof(comment));
-	settle_sets(world, address, isolated);
+	note_closed(world, address, closed);
+	settle_sets(world, address, isolated, doubtful);
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
-		struct w_group *group = owner->groups[dir];
+		struct w_group *group = owner && isolated ? owner->groups[dir] : NULL;
 
-		if (conflict)
+		if (closed)
 			group = world_group_get(world, (enum policy_direction)dir, NULL, 0);
-		settle_group(world, address, (enum policy_direction)dir, isolated ? group : NULL,
-			comment);
+		settle_group(world, address, (enum policy_direction)dir, group, comment);
 	}
-	settle_selectors(world, address, conflict ? NULL : &owner->selectors);
-	settle_known(world, address, conflict ? NULL : strict_network(world, owner));
+	settle_selectors(world, address, owner ? &owner->selectors : NULL);
+	settle_known(world, address, owner ? strict_network(world, owner) : NULL);
 }
 
 static void remove_address(struct world *world, struct w_address *address)
 {
-	settle_sets(world, address, false);
+	note_closed(world, address, false);
+	settle_sets(world, address, false, false);
 	for (int dir = 0; dir < DIR_COUNT; dir++)
 		settle_group(world, address, (enum policy_direction)dir, NULL, NULL);
 	settle_selectors(world, address, NULL);
@@ -228,10 +271,11 @@ bool world_owner(const struct world *world, const struct ip *ip, struct world_ow
 {
 	const struct w_address *address = find(world, ip);
 	const struct w_endpoint *endpoint;
+	bool conflict;
 
-	if (!address || address->owners.count != 1)
+	endpoint = address && !address->closed ? owner_of(address, &conflict) : NULL;
+	if (!endpoint)
 		return false;
-	endpoint = address->owners.items[0];
 	*owner = (struct world_owner){endpoint->record, endpoint->record->labels};
 	return true;
 }

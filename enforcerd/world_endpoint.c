@@ -191,7 +191,7 @@ void world_endpoint_put(struct world *world, struct endpoint *record)
 	endpoint->seen = true;
 	endpoint->announced = false;
 	HASH_ADD_KEYPTR(hh, world->endpoints, record->id, strlen(record->id), endpoint);
-	if (world_present(endpoint))
+	if (world_claims(endpoint))
 		world_endpoint_claim(world, endpoint);
 	world_mark_stale(world, endpoint);
 }

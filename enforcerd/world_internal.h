@@ -68,7 +68,8 @@ struct w_network {
 	struct network *record;
 	bool seen;
 	enum isolation isolation;
-	bool strict; /* its strict chains are in the ruleset */
+	bool strict;  /* its strict chains are in the ruleset */
+	bool managed; /* its bridge is in SET_MANAGED */
 	char strict_in[NFT_NAME_MAX], strict_out[NFT_NAME_MAX], strict_bridged[NFT_NAME_MAX];
 	char known[2][NFT_NAME_MAX];
 	UT_hash_handle hh; /* by record->id */
@@ -79,10 +80,9 @@ struct w_list {
 	size_t count, cap;
 };
 
-/* What the bridge table and the prerouting chain have of an endpoint. */
+/* What the bridge table has of an endpoint. */
 struct w_binding {
 	char port[RECORD_IFNAME_MAX + 1]; /* "": nothing */
-	char bridge[RECORD_IFNAME_MAX + 1];
 	uint8_t mac[6];
 	struct ip ips[2];
 	bool isolated;
@@ -103,9 +103,9 @@ struct w_endpoint {
 
 struct w_address {
 	struct ip ip;
-	struct w_list owners; /* struct w_endpoint * */
+	struct w_list owners; /* struct w_endpoint *, those in doubt as well */
 	/* what the ruleset has of it */
-	bool isolated, unready, owned;
+	bool isolated, unready, owned, closed;
 	struct w_group *groups[DIR_COUNT];
 	struct w_list selectors;
 	struct w_network *known_in;
@@ -200,9 +200,20 @@ const struct labels *world_effective_labels(
 	const struct world *world, const struct endpoint *record, struct labels **owned);
 
 /* world_port.c */
+static inline bool world_doubtful(const struct w_endpoint *endpoint)
+{
+	return endpoint->where.placement == PLACE_DOUBTFUL;
+}
+
 static inline bool world_present(const struct w_endpoint *endpoint)
 {
-	return endpoint->where.placement != PLACE_WITHDRAWN;
+	return endpoint->where.placement > PLACE_DOUBTFUL;
+}
+
+/* Whether anybody else could be taken for it at its addresses. */
+static inline bool world_claims(const struct w_endpoint *endpoint)
+{
+	return world_present(endpoint) || world_doubtful(endpoint);
 }
 /* Tells whoever places endpoints of a record that is new to it. */
 void world_announce(struct world *world, struct w_endpoint *endpoint);

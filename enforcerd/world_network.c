@@ -164,6 +164,21 @@ static void strict_elements(struct world *world, const struct w_network *network
 	}
 }
 
+/* On a managed bridge bystanders' flows are marked as well, so that each of them is looked at once. */
+static void set_managed(struct world *world, struct w_network *network, bool managed)
+{
+	struct elem_key key = {0};
+
+	if (managed == network->managed)
+		return;
+	network->managed = managed;
+	snprintf(key.ifname, sizeof(key.ifname), "%s", network->record->bridge);
+	if (managed)
+		ruleset_put(world->rs, SET_MANAGED, &key, NULL, NULL);
+	else
+		ruleset_del(world->rs, SET_MANAGED, &key);
+}
+
 static void drop_strict(struct world *world, struct w_network *network)
 {
 	struct w_address *address;
@@ -205,12 +220,14 @@ static void mark_endpoints(struct world *world, const char *network_id, bool reb
 void world_network_settle(struct world *world, struct w_network *network)
 {
 	enum isolation isolation = resolve(world, network->record);
-	bool strict = isolation == ISOLATION_STRICT && world_network_enforced(network);
+	bool enforced = world_network_enforced(network);
+	bool strict = isolation == ISOLATION_STRICT && enforced;
 
 	if (isolation != network->isolation || strict != network->strict)
 		mark_endpoints(world, network->record->id, false);
 	network->isolation = isolation;
 	world->bridges_stale = true;
+	set_managed(world, network, enforced && isolation != ISOLATION_OFF);
 	if (!strict) {
 		drop_strict(world, network);
 		return;
@@ -233,6 +250,7 @@ void world_network_put(struct world *world, struct network *record)
 	if (network) {
 		/* names and bridge may change: begin anew under the same endpoints */
 		drop_strict(world, network);
+		set_managed(world, network, false);
 		HASH_DEL(world->networks, network);
 		network_free(network->record);
 	} else {
@@ -249,6 +267,7 @@ void world_network_put(struct world *world, struct network *record)
 void world_network_remove(struct world *world, struct w_network *network)
 {
 	drop_strict(world, network);
+	set_managed(world, network, false);
 	mark_endpoints(world, network->record->id, true);
 	HASH_DEL(world->networks, network);
 	network_free(network->record);

@@ -33,15 +33,15 @@ static bool whereabout_equal(const struct whereabout *a, const struct whereabout
 void world_place(struct world *world, const char *endpoint_id, const struct whereabout *where)
 {
 	struct w_endpoint *endpoint = world_endpoint_find(world, endpoint_id);
-	bool was_present;
+	bool claimed;
 
 	if (!endpoint || whereabout_equal(&endpoint->where, where))
 		return;
-	was_present = world_present(endpoint);
+	claimed = world_claims(endpoint);
 	endpoint->where = *where;
-	if (was_present && !world_present(endpoint))
+	if (claimed && !world_claims(endpoint))
 		world_endpoint_release(world, endpoint);
-	if (!was_present && world_present(endpoint))
+	if (!claimed && world_claims(endpoint))
 		world_endpoint_claim(world, endpoint);
 	world_mark_stale(world, endpoint);
 }
@@ -142,8 +142,6 @@ static void address_elements(
 		if (!b->ips[i].family)
 			continue;
 		set_element(world, present, v6 ? SET_AT6 : SET_AT4, b->port, &b->ips[i], comment);
-		set_element(
-			world, present, v6 ? SET_HOME6 : SET_HOME4, b->bridge, &b->ips[i], NULL);
 	}
 	set_element(world, present, SET_LOCAL6, b->port, &local, NULL);
 }
@@ -175,7 +173,6 @@ static void wanted_binding(
 		!endpoint->where.port[0])
 		return;
 	snprintf(b->port, sizeof(b->port), "%s", endpoint->where.port);
-	snprintf(b->bridge, sizeof(b->bridge), "%s", network->record->bridge);
 	memcpy(b->mac, endpoint->where.mac, sizeof(b->mac));
 	b->ips[0] = endpoint->record->ipv4;
 	b->ips[1] = endpoint->record->ipv6;

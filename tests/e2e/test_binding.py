@@ -4,9 +4,11 @@
 Forbidden packets are counted at the receiver's own interface, and first seen to arrive without Bulkhead.
 """
 
+import json
 import re
 import time
 import unittest
+import uuid
 
 from harness import Case, Engine, Stack, wait_until
 from harness.case import require
@@ -16,8 +18,8 @@ from harness.process import call
 SUBNET, SUBNET2 = "172.31.77.0/24", "172.31.78.0/24"
 ADDRESS, MAC = "172.31.77.50", "02:42:ac:1f:4d:32"
 ADDRESS2 = "172.31.78.50"
+SUBNET6, ADDRESS6 = "fd00:77::/64", "fd00:77::50"
 OPEN = (("tcp", 3306), ("tcp", 8080), ("udp", 53))
-STALE = 7  # seconds without a heartbeat, after which syncd counts as dead
 POLICIES = """
 - apiVersion: v1
   kind: policy
@@ -45,6 +47,7 @@ class Binding(Case):
     """A frontend whose address and MAC are known beforehand, and a database that it may reach on OPEN."""
 
     labels = {}
+    families = (4,)
 
     @classmethod
     def setUpClass(cls):
@@ -52,15 +55,18 @@ class Binding(Case):
 
     def setUp(self):
         self.addCleanup(self.engine.remove_all)
-        self.net = self.engine.network("net1", labels=self.labels, options=("--subnet", SUBNET))
+        ipv6 = SUBNET6 if 6 in self.families else ""
+        self.net = self.engine.network("net1", ipv6, labels=self.labels, options=("--subnet", SUBNET))
         self.database = self.engine.run("database-A", self.net, {"role": "database"})
         self.frontend = self.run_at_address("frontend-A", {"role": "frontend"})
 
     def run_at_address(self, name: str, labels):
         """Whoever runs at the address has its MAC too: up to Engine 27 that is so by itself."""
         version = self.engine.get("/version")["ApiVersion"]
-        mac = ("--mac-address", MAC) if tuple(map(int, version.split("."))) >= (1, 44) else ()
-        container = self.engine.run(name, self.net, labels, options=("--ip", ADDRESS, *mac))
+        more = ("--mac-address", MAC) if tuple(map(int, version.split("."))) >= (1, 44) else ()
+        if 6 in self.families:
+            more += ("--ip6", ADDRESS6)
+        container = self.engine.run(name, self.net, labels, options=("--ip", ADDRESS, *more))
         self.assertEqual((container.ip(), container.endpoint()["MacAddress"]), (ADDRESS, MAC))
         return container
 
@@ -71,7 +77,12 @@ class Binding(Case):
         self.enterContext(self.stack)
         self.stack.apply(POLICIES)
         self.in_force()
-        self.expect(self.engine, [(self.frontend, self.database, f"{p}/{n}", True) for p, n in OPEN])
+        self.reaches(self.frontend)
+
+    def reaches(self, source):
+        """All that is open to the frontend."""
+        for family in self.families:
+            self.expect(self.engine, [(source, self.database, f"{p}/{n}", True) for p, n in OPEN], family)
 
     def in_force(self):
         self.stack.wait_in_force()
@@ -98,10 +109,11 @@ class Binding(Case):
 
         wait_until(done, 30, lambda: f"the new enforcerd has written: {self.stack.status()}")
 
-    def seen(self, address=ADDRESS, target=None):
-        """What arrives from an address at what is open to the frontend, from now on."""
+    def seen(self, address=None, target=None):
+        """What arrives from an address (the frontend's) at what is open to the frontend, from now on."""
         inside = (target or self.database).inside()
-        counters = [Arrivals(inside, address, proto, port) for proto, port in OPEN]
+        own = [{4: ADDRESS, 6: ADDRESS6}[family] for family in self.families]
+        counters = [Arrivals(inside, each, proto, port) for each in ([address] if address else own) for proto, port in OPEN]
         for counter in counters:
             self.addCleanup(counter.close)
         return counters
@@ -109,17 +121,16 @@ class Binding(Case):
     def closed(self, source, seen, target=None):
         """Nothing of what the frontend may send arrives from this one."""
         to = target or self.database
-        for proto, port in OPEN:
-            with self.subTest(source=source.name, what=f"{proto}/{port}"):
-                self.assertFalse(source.reach(to, proto, port))
-        self.assertFalse(source.reach(to, "ping"))
+        for family in self.families:
+            rows = [(source, to, f"{proto}/{port}", False) for proto, port in OPEN]
+            self.expect(self.engine, rows + [(source, to, "ping", False)], family)
         self.assertEqual([counter.count() for counter in seen], [0] * len(seen), f"arrived from {source.name}")
 
     def open(self, source, seen):
         """The same without Bulkhead: the counters count."""
         self.stack.stop()
         self.stack.clear()
-        self.expect(self.engine, [(source, self.database, f"{p}/{n}", True) for p, n in OPEN])
+        self.reaches(source)
         self.assertTrue(all(counter.count() for counter in seen))
 
 
@@ -174,35 +185,71 @@ class Heirs(Binding):
 
 
 class Reboot(Binding):
-    """A host that comes up again, as far as one can without: no rules, no containers, the store and the disk of before."""
+    """A host that comes up again: no links, rules or flows, another boot id, and the store and the disk of before."""
 
     labels = {"bulkhead.isolation": "strict"}
+    families = (4, 6)
 
-    def test_reboot(self):
-        self.start_stack()
-        self.stack.syncd.kill()
-        died = time.monotonic()
-        self.stack.enforcerd.stop()
-        self.stack.clear()
-        self.engine.restart()
+    def power_cut(self):
+        """Nobody has time for anything; what was in the kernel is gone, and syncd's last heartbeat is young."""
+        for program in (self.stack.syncd, self.stack.enforcerd, self.stack.redis):
+            program.kill()
+        self.engine.stop()
+        self.engine.namespace.delete()
+        self.engine.namespace.create()
+        self.stack.boot_id(str(uuid.uuid4()))
+
+    def power_up(self):
+        self.stack.start_redis()
+        self.engine.start()
         self.engine.docker("start", self.database.name)
         self.database.wait_serving()
         self.frontend.remove()
-        seen = self.seen()
-        heir = self.run_at_address("heir", {})
-        wait_until(lambda: time.monotonic() > died + STALE, STALE + 1, "syncd's heartbeat is old")
+        return self.run_at_address("heir", {})
+
+    def boot_told(self) -> str:
+        """Of which boot the store's records are, as syncd says."""
+        return json.loads(self.stack.store.hgetall("bulkhead:v1:nodes")["e2e"])["boot"]
+
+    def test_reboot(self):
+        self.start_stack()
+        before = self.boot_told()
+        self.power_cut()
+        heir = self.power_up()
+        # nothing is there yet: what it sends does arrive
+        control = self.seen()
+        self.reaches(heir)
+        self.assertTrue(all(counter.count() for counter in control))
+        self.assertEqual(self.tables(), "")
         self.restart_enforcerd()
-        self.closed(heir, seen)
+        self.assertEqual(self.boot_told(), before)
+        self.before_syncd(heir)
         self.stack.start_syncd()
         self.in_force()
-        self.closed(heir, seen)
+        self.assertNotEqual(self.boot_told(), before)
+        self.closed(heir, self.seen())
         heir.remove()
         self.frontend = self.run_at_address("frontend-B", {"role": "frontend"})
         self.in_force()
-        self.expect(self.engine, [(self.frontend, self.database, f"{p}/{n}", True) for p, n in OPEN])
+        self.reaches(self.frontend)
+
+    def before_syncd(self, heir):
+        """Policies and closures are in force from the disk, and no record of the boot before is believed."""
+        self.assertFalse(self.has_address(ADDRESS) or self.has_address(ADDRESS6))
+        self.closed(heir, self.seen())
 
 
-class Impostors(Binding):
+class RebootLabelled(Reboot):
+    """Until syncd has published, nobody's labels are known, the old owner's neither."""
+
+    labels = {}
+
+    def before_syncd(self, heir):
+        self.assertFalse(self.has_address(ADDRESS) or self.has_address(ADDRESS6))
+        self.reaches(heir)
+
+
+class Impostor(Binding):
     """A container with NET_ADMIN takes another's address, its MAC, or both, while the other is there."""
 
     def impostor(self):
@@ -218,15 +265,19 @@ class Impostors(Binding):
             call(inside + ["ip", "address", "flush", "dev", "eth0"])
             call(inside + ["ip", "address", "add", f"{ADDRESS}/24", "dev", "eth0"])
 
-    def knock(self, impostor):
+    def knock(self, impostor, target=None):
         """Where the frontend itself is silent, so that what arrives is the impostor's."""
+        to = (target or self.database).ip()
         for _ in range(3):
-            attempt(self.engine.probe, impostor.inside(), "tcp", self.database.ip(), 8080)
-            attempt(self.engine.probe, impostor.inside(), "udp", self.database.ip(), 53)
+            attempt(self.engine.probe, impostor.inside(), "tcp", to, 8080)
+            attempt(self.engine.probe, impostor.inside(), "udp", to, 53)
 
-    def counters(self, address):
-        return [Arrivals(self.database.inside(), address, *what) for what in (("tcp", 8080), ("udp", 53))]
+    def counters(self, address, target=None):
+        inside = (target or self.database).inside()
+        return [Arrivals(inside, address, *what) for what in (("tcp", 8080), ("udp", 53))]
 
+
+class Impostors(Impostor):
     def test_impostors(self):
         # first without Bulkhead: what it sends does arrive
         impostor = self.impostor()
@@ -271,6 +322,69 @@ class Impostors(Binding):
         for counter in seen:
             counter.close()
         impostor.remove()
+
+
+class Doubt(Impostor):
+    """An impostor took MAC and address while nobody looked: there is no saying any more which of the two is the frontend."""
+
+    def forget(self):
+        """enforcerd has to learn everything from links and records."""
+        self.stack.enforcerd.kill()
+        self.stack.clear()
+
+    def sent(self, *senders) -> list:
+        """What arrives of what they send from the frontend's address, at the database and at a bystander."""
+        targets = self.database, self.bystanders[1]
+        seen = [counter for target in targets for counter in self.counters(ADDRESS, target)]
+        for sender in senders:
+            for target in targets:
+                self.knock(sender, target)
+        counts = [counter.count() for counter in seen]
+        for counter in seen:
+            counter.close()
+        return counts
+
+    def answered(self, source) -> bool:
+        """Whoever it is that answers at the address."""
+        tries = [attempt(self.engine.probe, source.inside(), proto, ADDRESS, port) for proto, port in OPEN]
+        return any(each.ok for each in tries)
+
+    def test_two_ports_fit(self):
+        self.bystanders = [self.engine.run(name, self.net, {}) for name in ("bystander-A", "bystander-B")]
+        self.start_stack()
+        impostor = self.impostor()
+        self.in_force()
+        self.forget()
+        self.take(impostor, True, True)
+        # without rules: so it would be if a doubt were open
+        self.assertTrue(all(self.sent(impostor)))
+        self.assertTrue(self.answered(self.bystanders[0]))
+        self.restart_enforcerd()
+        wait_until(lambda: "more than one port" in self.stack.status().get("problems", ""), 10, self.stack.status)
+        self.assertEqual(self.sent(impostor, self.frontend), [0] * 4, "sent from an address that is in doubt")
+        for source in (self.bystanders[0], self.database):
+            self.assertFalse(self.answered(source), "served at an address that is in doubt")
+        self.others_are_in_none()
+        # and with the impostor it ends by itself
+        impostor.remove()
+        self.in_force()
+        self.reaches(self.frontend)
+        self.assertTrue(self.has_address(ADDRESS))
+
+    def others_are_in_none(self):
+        if not self.labels:
+            self.expect(self.engine, [(*self.bystanders, f"{p}/{n}", True) for p, n in OPEN])
+        other = self.engine.run("frontend-B", self.net, {"role": "frontend"})
+        to = self.database.ip()
+        wait_until(
+            lambda: all(attempt(self.engine.probe, other.inside(), p, to, n).ok for p, n in OPEN),
+            20,
+            "another frontend works meanwhile",
+        )
+
+
+class DoubtStrict(Doubt):
+    labels = {"bulkhead.isolation": "strict"}
 
 
 class TwoNetworks(Binding):

@@ -2,6 +2,7 @@
 """Real connections from one container to another, and what became of them."""
 
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -98,10 +99,12 @@ class Arrivals:
     """Counts at a receiver's own port, before anything in it can judge, every packet from an address to a port: what
     leaks is counted even when no answer would come back."""
 
+    serials = itertools.count()
+
     def __init__(self, inside: list, source: str, proto: str, port: int):
         self.inside = inside
         version = "ip6" if ":" in source else "ip"
-        self.table = f"seen_{abs(hash((source, proto, port))) % 10**8}"
+        self.table = f"seen_{next(self.serials)}"
         rules = f"""table inet {self.table} {{
             chain arrivals {{
                 type filter hook prerouting priority -400; policy accept;

@@ -11,7 +11,7 @@ static char told[512]; /* what was called for since the last expect() */
 
 static void on_placed(const char *id, enum placement placement, const struct port *port, void *arg)
 {
-	static const char *const words[] = {"withdrawn", "provisional", "bound"};
+	static const char *const words[] = {"withdrawn", "doubtful", "provisional", "bound"};
 	size_t len = strlen(told);
 
 	ck_assert_ptr_eq(arg, told);
@@ -236,10 +236,12 @@ START_TEST(test_record_comes_again)
 	news("e", 1, "10.0.0.1", 7);
 	binding_endpoint_gone(binding, "e");
 	news("f", 1, "10.0.0.1", 9);
-	expect("e bound v7");
+	expect("e bound v7, f doubtful");
 	expect_reason("another endpoint's");
 	news("e", 1, "10.0.0.1", 9);
 	expect("e bound v7");
+	binding_port_gone(binding, 7);
+	expect("e withdrawn, f withdrawn");
 }
 END_TEST
 
@@ -248,7 +250,7 @@ START_TEST(test_detached_and_attached)
 	settled(7, 1, "10.0.0.1");
 	news("e", 1, "10.0.0.1", 7);
 	port_at(7, "", PORT_SETTLED, 1, "10.0.0.1", 0);
-	expect("e bound v7, e withdrawn");
+	expect("e bound v7, e doubtful");
 	expect_reason("not on its bridge any more");
 	port_at(7, "br1", PORT_SETTLED, 1, "10.0.0.1", 0);
 	expect("");
@@ -321,7 +323,7 @@ START_TEST(test_changed_record)
 	news("e", 1, "10.0.0.1", 7);
 	expect("e bound v7");
 	news("e", 2, "10.0.0.1", 9);
-	expect("e withdrawn");
+	expect("e doubtful");
 	settled(8, 2, "");
 	expect(""); /* v7 is what was given to it */
 	news("e", 1, "10.0.0.1", 9);
@@ -336,10 +338,53 @@ START_TEST(test_two_ports_fit)
 	settled(7, 1, "10.0.0.1");
 	settled(8, 1, "10.0.0.1");
 	news("e", 1, "10.0.0.1", 8);
-	expect("");
+	expect("e doubtful");
 	expect_reason("more than one port");
 	binding_port_gone(binding, 7);
 	expect("e bound v8");
+}
+END_TEST
+
+/* Neither can be its own: that it never came up is nothing to the later owner, nor to whoever takes after that one. */
+START_TEST(test_two_newer_ports_fit)
+{
+	news("e", 1, "10.0.0.1", 6);
+	settled(7, 1, "10.0.0.1");
+	settled(8, 1, "10.0.0.1");
+	expect("");
+	expect_reason("newer than its record");
+	/* and one of which may be its own is enough */
+	settled(5, 1, "10.0.0.1");
+	expect("e doubtful");
+	binding_port_gone(binding, 5);
+	expect("e withdrawn");
+}
+END_TEST
+
+/* The first has its link still, and no record any more; the second one's may be any. */
+START_TEST(test_one_of_two_ports_is_taken)
+{
+	settled(7, 1, "10.0.0.1");
+	news("e", 1, "10.0.0.1", 7);
+	binding_endpoint_gone(binding, "e");
+	settled(9, 1, "10.0.0.1");
+	news("f", 1, "10.0.0.1", 8);
+	expect("e bound v7, f doubtful");
+	expect_reason("another endpoint's");
+	binding_port_gone(binding, 7);
+	expect("f withdrawn");
+	expect_reason("newer than its record");
+}
+END_TEST
+
+/* A later owner that is bound is another's, but none that could be meant. */
+START_TEST(test_later_owner_is_bound)
+{
+	news("e", 1, "10.0.0.1", 6);
+	settled(7, 1, "10.0.0.1");
+	news("f", 1, "10.0.0.1", 7);
+	expect("f bound v7");
+	expect_reason("newer than its record");
 }
 END_TEST
 
@@ -362,7 +407,7 @@ START_TEST(test_two_endpoints_fit)
 	news("f", 1, "10.0.0.1", 7);
 	expect("e provisional, f provisional");
 	settled(7, 1, "10.0.0.1");
-	expect("e withdrawn, f withdrawn");
+	expect("e doubtful, f doubtful");
 	expect_reason("another endpoint has the same");
 	binding_endpoint_gone(binding, "e");
 	expect("f bound v7");
@@ -393,7 +438,7 @@ START_TEST(test_impostor_was_there_first)
 	binding_endpoint_gone(binding, "e");
 	port_at(5, "br0", PORT_SETTLED, 2, "10.0.0.2", 1000 - BINDING_EARLY_MS);
 	news("f", 2, "10.0.0.2", 9);
-	expect("");
+	expect("f doubtful");
 	expect_reason("a newer port may yet");
 	settled(9, 2, "10.0.0.2");
 	expect("");
@@ -408,7 +453,7 @@ START_TEST(test_early_port_was_its_own)
 	port_at(5, "br0", PORT_SETTLED, 2, "10.0.0.2", 1000 - BINDING_EARLY_MS);
 	pending(9);
 	news("f", 2, "10.0.0.2", 9);
-	expect("");
+	expect("f doubtful");
 	settled(9, 3, "10.0.0.3");
 	expect("f bound v5");
 }
@@ -442,7 +487,7 @@ START_TEST(test_confirmed)
 	endpoint_at("g", "br0", 2, "10.0.0.2", "", 9, TRUST_NONE);
 	expect("");
 	binding_confirm(binding, &now);
-	expect("g bound v8");
+	expect("e doubtful, f doubtful, g bound v8");
 	binding_endpoint_gone(binding, "e");
 	expect("f bound v7");
 	expect_reason("newer than its record");
@@ -482,7 +527,7 @@ START_TEST(test_adopted_needs_its_mac_and_bridge)
 	settled(7, 1, "");
 	binding_adopt(binding, "e", "v7");
 	endpoint_at("e", "br0", 2, "10.0.0.1", "", 9, TRUST_LISTED);
-	expect("");
+	expect("e doubtful");
 	endpoint_at("e", "br1", 1, "10.0.0.1", "", 9, TRUST_LISTED);
 	expect("");
 	endpoint_at("e", "br0", 1, "10.0.0.1", "", 9, TRUST_LISTED);
@@ -549,6 +594,9 @@ static void add_rules(TCase *tests)
 	tcase_add_test(tests, test_no_mac_is_never_placed);
 	tcase_add_test(tests, test_changed_record);
 	tcase_add_test(tests, test_two_ports_fit);
+	tcase_add_test(tests, test_two_newer_ports_fit);
+	tcase_add_test(tests, test_one_of_two_ports_is_taken);
+	tcase_add_test(tests, test_later_owner_is_bound);
 	tcase_add_test(tests, test_bound_one_keeps_its_port);
 	tcase_add_test(tests, test_two_endpoints_fit);
 	tcase_add_test(tests, test_doubt_stays_while_records_change);

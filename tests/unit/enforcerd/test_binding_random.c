@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Random links, records and adoptions against a slow and obvious model, and what must never happen, whatever comes: an address at a
- * link that is younger than the record, two at one port, one that comes back after its link went. BULKHEAD_SEED repeats a run.
+ * link that is younger than the record, two at one port, one that comes back after its link went, a doubt that has nobody whom it is
+ * about. BULKHEAD_SEED repeats a run.
  */
 #include "enforcerd/binding.h"
 
@@ -103,30 +104,49 @@ static bool m_free_for(int e, int p)
 	return true;
 }
 
+static bool m_at_its_own(int e, int owned)
+{
+	const struct binding_endpoint *record = &endpoints[e].record;
+	const struct port *port = &ports[owned].port;
+
+	return !memcmp(port->mac, record->mac, PORT_MAC_SIZE) &&
+	       !strcmp(port->bridge, record->bridge) && port->state == PORT_SETTLED;
+}
+
+/* Of an endpoint that has no port so far. */
+static enum placement m_find(int e, int *at)
+{
+	int fitting = 0, old = 0;
+	bool starting = false;
+
+	for (int p = 0; p < PORTS; p++) {
+		starting |= m_pending(&ports[p], &endpoints[e]);
+		if (!m_fits(&endpoints[e], &ports[p]))
+			continue;
+		fitting++;
+		old += ports[p].port.ifindex <= endpoints[e].record.born.newest;
+		*at = p;
+	}
+	if (fitting == 1 && m_free_for(e, *at))
+		return PLACE_BOUND;
+	*at = NONE;
+	if (!fitting)
+		return starting ? PLACE_PROVISIONAL : PLACE_WITHDRAWN;
+	return old ? PLACE_DOUBTFUL : PLACE_WITHDRAWN;
+}
+
 static void m_judge(int e, enum placement *placement, int *at)
 {
-	int owned = m_owned(e), fitting = 0;
-	bool starting = false;
+	int owned = m_owned(e);
 
 	*placement = PLACE_WITHDRAWN;
 	*at = NONE;
-	if (owned != NONE && endpoints[e].record.has_mac &&
-		!memcmp(ports[owned].port.mac, endpoints[e].record.mac, PORT_MAC_SIZE) &&
-		!strcmp(ports[owned].port.bridge, endpoints[e].record.bridge) &&
-		ports[owned].port.state == PORT_SETTLED)
-		*at = owned;
-	for (int p = 0; p < PORTS && m_entitled(e); p++) {
-		fitting += m_fits(&endpoints[e], &ports[p]);
-		starting |= m_pending(&ports[p], &endpoints[e]);
-		if (m_fits(&endpoints[e], &ports[p]))
-			*at = p;
+	if (m_entitled(e)) {
+		*placement = m_find(e, at);
+	} else if (owned != NONE && endpoints[e].record.has_mac) {
+		*at = m_at_its_own(e, owned) ? owned : NONE;
+		*placement = *at == NONE ? PLACE_DOUBTFUL : PLACE_BOUND;
 	}
-	if (fitting > 1 || (fitting == 1 && !m_free_for(e, *at)))
-		*at = NONE;
-	if (*at != NONE)
-		*placement = PLACE_BOUND;
-	else if (!fitting && starting)
-		*placement = PLACE_PROVISIONAL;
 }
 
 static void m_settle(void)
@@ -278,6 +298,18 @@ static void check_safe(const struct m_endpoint *e, const struct port *port)
 	require(!memcmp(port->mac, e->record.mac, PORT_MAC_SIZE));
 }
 
+/* While this holds somebody is there who could be taken for it: a doubt ends with the links that it is about. */
+static bool has_double(int e)
+{
+	if (m_owned(e) != NONE)
+		return true;
+	for (int p = 0; p < PORTS; p++)
+		if (m_fits(&endpoints[e], &ports[p]) &&
+			ports[p].port.ifindex <= endpoints[e].record.born.newest)
+			return true;
+	return false;
+}
+
 static void check_one(int step, int e)
 {
 	const struct m_endpoint *m = &endpoints[e];
@@ -293,6 +325,8 @@ static void check_one(int step, int e)
 	require(m->told == placement);
 	require((port ? port->ifindex : 0) == (m->port == NONE ? 0 : ports[m->port].port.ifindex));
 	require(m->told_port == (port ? port->ifindex : 0));
+	if (placement == PLACE_DOUBTFUL)
+		require(has_double(e));
 	if (placement != PLACE_WITHDRAWN)
 		check_safe(m, port);
 }
@@ -374,6 +408,7 @@ START_TEST(test_binding_is_its_model)
 	/* the run was about something */
 	ck_assert_uint_gt(placed[PLACE_BOUND], STEPS / 20);
 	ck_assert_uint_gt(placed[PLACE_PROVISIONAL], STEPS / 20);
+	ck_assert_uint_gt(placed[PLACE_DOUBTFUL], STEPS / 20);
 	binding_free(binding);
 }
 END_TEST

@@ -93,7 +93,13 @@ static const struct {
 		1023, FIRST_LOAD_TURN},
 	{"not known, denied either way", IPPROTO_TCP, true, "172.18.0.3", 81, "172.18.0.2", 1023,
 		FIRST_LOAD_CONDEMN},
-	{"nobody's concern", IPPROTO_TCP, true, "172.18.0.8", 81, "172.18.0.9", 50000,
+	{"nobody's concern", IPPROTO_TCP, true, "172.18.0.9", 50000, "172.18.0.8", 81,
+		FIRST_LOAD_LEAVE},
+	{"nobody's concern yet, the server spoke first", IPPROTO_TCP, true, "172.18.0.8", 81,
+		"172.18.0.9", 50000, FIRST_LOAD_TURN},
+	{"nobody's concern, who opened it is not known", IPPROTO_TCP, true, "172.18.0.8", 50001,
+		"172.18.0.9", 50000, FIRST_LOAD_LEAVE},
+	{"UDP of nobody's concern", IPPROTO_UDP, false, "172.18.0.8", 81, "172.18.0.9", 50000,
 		FIRST_LOAD_LEAVE},
 	{"UDP, the server spoke first, allowed", IPPROTO_UDP, false, "172.18.0.3", 80, "172.18.0.2",
 		50000, FIRST_LOAD_REMOVE},
@@ -152,7 +158,7 @@ START_TEST(test_host)
 	ck_assert_int_eq(first_load_decide(rs, &flow, true), FIRST_LOAD_LEAVE);
 	flow.protocol = IPPROTO_UDP;
 	ck_assert_int_eq(first_load_decide(rs, &flow, true), FIRST_LOAD_REMOVE);
-	flow = flow_of(10);
+	flow = flow_of(11); /* nobody's concern: what the host opened to others is left alone */
 	ck_assert_int_eq(first_load_decide(rs, &flow, true), FIRST_LOAD_LEAVE);
 }
 END_TEST

@@ -304,9 +304,9 @@ static void open_database(enum match_kind kind)
 
 START_TEST(test_unknown_is_denied)
 {
-	static const enum match_kind unknown[] = {MATCH_IIF, MATCH_OIF, MATCH_TCP_NOT_SYN,
-		MATCH_ETHER_TYPE, MATCH_PORT_SET, MATCH_FIELD_SET, MATCH_ETHER_MULTICAST,
-		MATCH_CT_PORT_SET, MATCH_ICMPV6_TYPE, (enum match_kind)1000};
+	static const enum match_kind unknown[] = {MATCH_IIF, MATCH_OIF, MATCH_IIF_KIND,
+		MATCH_TCP_NOT_SYN, MATCH_ETHER_TYPE, MATCH_PORT_SET, MATCH_FIELD_SET,
+		MATCH_ETHER_MULTICAST, MATCH_CT_PORT_SET, MATCH_ICMPV6_TYPE, (enum match_kind)1000};
 	struct flow f = flow(IPPROTO_TCP, "172.18.0.9", 1, "172.18.0.3", 3306);
 
 	open_database(MATCH_CT_ORIGINAL);
@@ -436,7 +436,7 @@ int main(void)
 	tcase_add_loop_test(tests, test_flows, 0, COUNT(cases));
 	tcase_add_test(tests, test_translated);
 	tcase_add_test(tests, test_audit_denies_nothing);
-	tcase_add_loop_test(tests, test_unknown_is_denied, 0, 10);
+	tcase_add_loop_test(tests, test_unknown_is_denied, 0, 11);
 	tcase_add_test(tests, test_what_does_not_match_is_not_asked);
 	tcase_add_loop_test(tests, test_other_chains, 0, 8);
 	tcase_add_loop_test(tests, test_strict, 0, COUNT(strict_cases));

@@ -571,6 +571,8 @@ static const struct rendered_match matches[] = {
 		"ct mark & 0xffff0000 != 0x00000000"},
 	{{.kind = MATCH_IIF, .set = "br0"}, "iifname \"br0\""},
 	{{.kind = MATCH_IIF, .set = "br0", .negate = true}, "iifname != \"br0\""},
+	{{.kind = MATCH_IBR_SET, .set = "m"}, "meta ibrname @m"},
+	{{.kind = MATCH_IIF_KIND, .set = "bridge"}, "meta iifkind \"bridge\""},
 	{{.kind = MATCH_L4PROTO, .value = 17}, "meta l4proto 17"},
 	{{.kind = MATCH_L4PROTO, .value = 17, .negate = true}, "meta l4proto != 17"},
 	{{.kind = MATCH_HDR_PORT, .first = 67, .last = 67}, "th sport 67"},

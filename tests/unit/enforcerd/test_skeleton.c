@@ -142,6 +142,7 @@ static void check_names(enum ruleset_tables tables, const char *chain, const cha
 
 			strbuf_addf(&set, "%s ", rule->matches[m].set);
 			ck_assert(!rule->matches[m].set[0] || rule->matches[m].kind == MATCH_IIF ||
+				  rule->matches[m].kind == MATCH_IIF_KIND ||
 				  strstr(declared->text, set.text));
 		}
 	}

@@ -70,6 +70,91 @@ START_TEST(test_who_is_nowhere_counts_nowhere)
 }
 END_TEST
 
+static bool is_closed(struct world *world, const char *ip)
+{
+	cleanup_free char *in = chain_of(world, MAP_INGRESS4, ip),
+			  *eg = chain_of(world, MAP_EGRESS4, ip);
+
+	return is_isolated(world, ip) && !strcmp(in, "in_none") && !strcmp(eg, "eg_none") &&
+	       in_set(world, SET_OWNED4, ip) && in_set(world, SET_UNREADY4, ip);
+}
+
+/* How the address of an isolated endpoint stands in doubt, in either kind of network, and how that ends. */
+START_TEST(test_in_doubt_an_address_is_closed)
+{
+	CLEANUP(world) struct world *world = placing_world(true);
+	const struct ip web = {4, {10, 1, 0, 3}};
+	struct world_owner owner;
+
+	put_network(world, 1, _i ? "'strict'" : "null");
+	place(world, "web", PLACE_DOUBTFUL, "");
+	place(world, "db", PLACE_BOUND, "veth1");
+	ck_assert(is_closed(world, "10.1.0.3"));
+	ck_assert(!matches(world, "role == 'web'", "10.1.0.3"));
+	ck_assert(!world_owner(world, &web, &owner));
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_AT4), 1);
+	ck_assert_uint_eq(stats_of(world).conflicts, 1);
+	ck_assert_uint_eq(stats_of(world).withdrawn, 1);
+	expect_problem(world, "address 10.1.0.3: it is in doubt whose it is");
+	/* who is in none has what it had */
+	ck_assert(!in_set(world, SET_UNREADY4, "10.1.0.2"));
+	expect_chain(world, MAP_INGRESS4, "10.1.0.2", "in_database_");
+	/* it is clear again */
+	place(world, "web", PLACE_BOUND, "veth2");
+	ck_assert(has_port(world, SET_AT4, "veth2", "10.1.0.3"));
+	ck_assert(matches(world, "role == 'web'", "10.1.0.3"));
+	ck_assert(!in_set(world, SET_UNREADY4, "10.1.0.3"));
+	ck_assert_uint_eq(stats_of(world).conflicts, 0);
+	ck_assert(world_owner(world, &web, &owner));
+	/* or all that it was about is gone */
+	place(world, "web", PLACE_DOUBTFUL, "");
+	ck_assert(is_closed(world, "10.1.0.3"));
+	place(world, "web", PLACE_WITHDRAWN, "");
+	ck_assert(!is_isolated(world, "10.1.0.3"));
+	ck_assert(!in_set(world, SET_OWNED4, "10.1.0.3"));
+	ck_assert_uint_eq(stats_of(world).conflicts, 0);
+}
+END_TEST
+
+/* A doubt about a bystander closes nothing, until it is isolated. */
+START_TEST(test_a_bystander_in_doubt_is_left_alone)
+{
+	CLEANUP(world) struct world *world = placing_world(true);
+
+	put_endpoint(world, "other", "10.1.0.4", "{'docker/container':'other'}");
+	place(world, "other", PLACE_DOUBTFUL, "");
+	ck_assert(!is_isolated(world, "10.1.0.4"));
+	ck_assert(!in_set(world, SET_OWNED4, "10.1.0.4"));
+	ck_assert(!in_set(world, SET_UNREADY4, "10.1.0.4"));
+	change(world, KIND_LABELS, "*/other", unquote("{'role':'web'}"));
+	ck_assert(is_closed(world, "10.1.0.4"));
+	ck_assert(!matches(world, "role == 'web'", "10.1.0.4"));
+	change(world, KIND_ENDPOINT, "other", NULL);
+	ck_assert(!is_isolated(world, "10.1.0.4"));
+	ck_assert_uint_eq(stats_of(world).conflicts, 0);
+}
+END_TEST
+
+/* Of two with one address, the one that is bound is in no doubt; one that is only starting may not be the one. */
+START_TEST(test_who_is_bound_is_in_no_doubt)
+{
+	CLEANUP(world) struct world *world = placing_world(true);
+
+	put_endpoint(world, "other", "10.1.0.3", "{'docker/container':'other'}");
+	place(world, "web", PLACE_DOUBTFUL, "");
+	place(world, "other", PLACE_PROVISIONAL, "");
+	ck_assert(is_closed(world, "10.1.0.3"));
+	expect_problem(world, "address 10.1.0.3 is claimed by 2 endpoints: closed");
+	place(world, "other", PLACE_BOUND, "veth3");
+	ck_assert(!is_isolated(world, "10.1.0.3"));
+	ck_assert(!in_set(world, SET_UNREADY4, "10.1.0.3"));
+	ck_assert(has_port(world, SET_AT4, "veth3", "10.1.0.3"));
+	ck_assert_uint_eq(stats_of(world).conflicts, 0);
+	place(world, "other", PLACE_DOUBTFUL, "");
+	ck_assert(is_closed(world, "10.1.0.3"));
+}
+END_TEST
+
 static void count_told(const struct endpoint *record, const char *bridge, void *arg)
 {
 	(void)record;
@@ -99,6 +184,29 @@ START_TEST(test_what_an_operator_says_of_a_network_is_no_news_of_endpoints)
 }
 END_TEST
 
+/* Where bystanders' flows are marked as well. */
+START_TEST(test_bridges_of_governed_networks_are_managed)
+{
+	const struct world_config config = {.node = NODE, .isolation = ISOLATION_LABELLED};
+	CLEANUP(world) struct world *world = world_new(&config);
+
+	put_network(world, 1, "null");
+	ck_assert(has_port(world, SET_MANAGED, "br-1", NULL));
+	change(world, KIND_ISOLATION, "*/net1", xstrdup("off"));
+	ck_assert(!has_port(world, SET_MANAGED, "br-1", NULL));
+	change(world, KIND_ISOLATION, "*/net1", xstrdup("strict"));
+	ck_assert(has_port(world, SET_MANAGED, "br-1", NULL));
+	/* another record of the same network */
+	put_network(world, 1, "'strict'");
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_MANAGED), 1);
+	put_network(world, 2, "'off'");
+	change(world, KIND_NETWORK, "net20000000", network_record(2, "macvlan", "'labelled'"));
+	ck_assert(!has_port(world, SET_MANAGED, "br-2", NULL));
+	change(world, KIND_NETWORK, "net10000000", NULL);
+	ck_assert_uint_eq(ruleset_set_size(world_ruleset(world), SET_MANAGED), 0);
+}
+END_TEST
+
 START_TEST(test_a_bound_endpoint_has_its_port)
 {
 	CLEANUP(world) struct world *world = placing_world(true);
@@ -107,7 +215,6 @@ START_TEST(test_a_bound_endpoint_has_its_port)
 	place(world, "db", PLACE_BOUND, "veth1");
 	ck_assert(has_port(world, SET_AT4, "veth1", "10.1.0.2"));
 	ck_assert(has_port(world, SET_LOCAL6, "veth1", "fe80::42:aff:fe01:2"));
-	ck_assert(has_port(world, SET_HOME4, "br-1", "10.1.0.2"));
 	ck_assert(has_port(world, SET_ENDPOINT_PORTS, "veth1", NULL));
 	ck_assert(has_port(world, SET_ISOLATED_PORTS, "veth1", NULL));
 	ck_assert(in_set(world, SET_OWNED4, "10.1.0.2"));
@@ -330,7 +437,11 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, test_who_is_nowhere_counts_nowhere);
+	tcase_add_loop_test(tcase, test_in_doubt_an_address_is_closed, 0, 2);
+	tcase_add_test(tcase, test_a_bystander_in_doubt_is_left_alone);
+	tcase_add_test(tcase, test_who_is_bound_is_in_no_doubt);
 	tcase_add_test(tcase, test_what_an_operator_says_of_a_network_is_no_news_of_endpoints);
+	tcase_add_test(tcase, test_bridges_of_governed_networks_are_managed);
 	tcase_add_test(tcase, test_a_bound_endpoint_has_its_port);
 	tcase_add_test(tcase, test_bystanders_are_bound_but_not_guarded);
 	tcase_add_test(tcase, test_a_mac_is_owned_while_any_port_has_it);

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests of bulkhead-syncd stand on: the program between a scripted Engine and a private redis-server.
+
+BULKHEAD_BIN names the folder of the programs (default: build/bin).
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests/lib"))
+from fake_engine import FakeEngine, hex_id  # noqa: E402
+
+SYNCD = pathlib.Path(os.environ.get("BULKHEAD_BIN", ROOT / "build/bin")).resolve() / "bulkhead-syncd"
+PREFIX = "bulkhead:v1:"
+LABEL = "org.projectcalico.label."
+NODE = "fakenode"
+BOUND = 10
+
+
+def setUpModule():
+    if not shutil.which("redis-server"):
+        if os.environ.get("CI") == "true":
+            raise RuntimeError("needs redis-server")
+        raise unittest.SkipTest("needs redis-server")
+
+
+def wait_until(condition, what, bound=BOUND):
+    end = time.monotonic() + bound
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {bound} s: {what}")
+        time.sleep(0.01)
+
+
+class Resp:
+    """One connection to Redis: commands, or messages of a channel."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(BOUND)
+        self.sock.connect(str(path))
+        self.stream = self.sock.makefile("rwb")
+
+    def __call__(self, *words):
+        self.stream.write(b"*%d\r\n" % len(words))
+        for word in words:
+            data = str(word).encode()
+            self.stream.write(b"$%d\r\n%s\r\n" % (len(data), data))
+        self.stream.flush()
+        return self.reply()
+
+    def reply(self):
+        line = self.stream.readline()
+        if not line:
+            raise EOFError
+        kind, rest = line[:1], line[1:-2].decode()
+        if kind == b"-":
+            raise RuntimeError(rest)
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            return None if rest == "-1" else self.stream.read(int(rest) + 2)[:-2].decode()
+        if kind == b"*":
+            return [self.reply() for _ in range(int(rest))]
+        return rest
+
+    def records(self, key):
+        flat = self("HGETALL", PREFIX + key)
+        return {k: json.loads(v) for k, v in zip(flat[::2], flat[1::2])}
+
+    def close(self):
+        self.stream.close()
+        self.sock.close()
+
+
+class Messages:
+    """What is announced on the node's channel, from now on."""
+
+    def __init__(self, path):
+        self.resp = Resp(path)
+        self.resp("SUBSCRIBE", f"{PREFIX}events:node:{NODE}")
+
+    def next(self):
+        return json.loads(self.resp.reply()[2])
+
+    def next_with(self, endpoint):
+        """The next message that has a change of this endpoint."""
+        while True:
+            message = self.next()
+            if any(change["id"] == endpoint for change in message["changes"]):
+                return message
+
+    def close(self):
+        self.resp.close()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bulkhead-syncd-"))
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.log = self.directory / "log"
+        self.redis_path = self.directory / "redis.sock"
+        self.redis_server = self.redis = None
+        self.addCleanup(self.stop_redis)
+        self.start_redis()
+        self.engine = FakeEngine(self.directory / "docker.sock").open()
+        self.addCleanup(self.engine.close)
+        self.addCleanup(self.engine.heal)
+        self.net = self.engine.add_network("net1", subnet="10.1.0.0/16", labels={"bulkhead.isolation": "strict"})
+        self.syncd = None
+        self.addCleanup(self.kill_syncd)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
+            print(f"\n--- log of syncd in {self.id()}\n{getattr(self, 'log_text', '')}", file=sys.stderr)
+
+    # --- programs ---
+
+    def start_redis(self):
+        self.redis_server = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", str(self.redis_path), "--save", "", "--dir", str(self.directory)],
+            stdout=subprocess.DEVNULL,
+        )
+        self.redis = wait_until(self.connect_redis, "redis-server listens")
+
+    def connect_redis(self):
+        try:
+            return Resp(self.redis_path)
+        except OSError:
+            return None
+
+    def stop_redis(self):
+        if self.redis_server:
+            if self.redis:
+                self.redis.close()
+            self.redis_server.kill()
+            self.redis_server.wait(BOUND)
+        self.redis_server = None
+
+    def environment(self, **more):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("BULKHEAD_", "DOCKER_"))}
+        # a proxy is not meant for the Engine
+        return {**clean, "http_proxy": "http://127.0.0.1:9", **more}
+
+    def arguments(self, *more):
+        return [
+            SYNCD,
+            "--redis", f"unix://{self.redis_path}",
+            "--docker-host", f"unix://{self.engine.path}",
+            "--listen", f"127.0.0.1:{self.port}",
+            *more,
+        ]
+
+    def spawn(self, *more, **environment):
+        with open(self.log, "ab") as log:
+            self.syncd = subprocess.Popen(self.arguments(*more), stderr=log, env=self.environment(**environment))
+
+    def start(self, *more, **environment):
+        self.spawn(*more, **environment)
+        self.wait_ready()
+
+    def kill_syncd(self):
+        if self.syncd and self.syncd.poll() is None:
+            self.syncd.kill()
+            self.syncd.wait(BOUND)
+        self.log_text = self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def end(self, number=signal.SIGTERM):
+        self.syncd.send_signal(number)
+        return self.syncd.wait(BOUND)
+
+    # --- looking ---
+
+    def http(self, path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def wait_ready(self):
+        def ready():
+            self.assertIsNone(self.syncd.poll(), "syncd ended: " + self.log.read_text(errors="replace"))
+            return self.http("/readyz")[0] == 200
+
+        wait_until(ready, "syncd is ready")
+
+    def wait_not_ready(self, part):
+        wait_until(lambda: self.http("/readyz")[0] == 503 and part in self.http("/readyz")[1], f"not ready: {part}")
+
+    def metric(self, name):
+        for line in self.http("/metrics")[1].splitlines():
+            if line.startswith(f"bulkhead_syncd_{name} "):
+                return float(line.split()[1])
+        raise KeyError(name)
+
+    def endpoints(self):
+        return self.redis.records(f"endpoints:{NODE}")
+
+    def networks(self):
+        return self.redis.records(f"networks:{NODE}")
+
+    def wait_endpoint(self, endpoint):
+        return wait_until(lambda: self.endpoints().get(endpoint), f"endpoint {endpoint} is published")
+
+    def wait_gone(self, endpoint):
+        wait_until(lambda: endpoint not in self.endpoints(), f"endpoint {endpoint} is gone")
+
+    def wait_log(self, text, count=1):
+        wait_until(lambda: self.log.read_text().count(text) >= count, f"log says {text}")
+
+    def messages(self):
+        messages = Messages(self.redis_path)
+        self.addCleanup(messages.close)
+        return messages
