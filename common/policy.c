@@ -24,13 +24,37 @@ void policy_free(struct policy *policy)
 		for (size_t i = 0; i < policy->rule_count[dir]; i++) {
 			entity_clear(&policy->rules[dir][i].source);
 			entity_clear(&policy->rules[dir][i].destination);
+			json_decref(policy->rules[dir][i].annotations);
 		}
 		free(policy->rules[dir]);
 	}
 	selector_free(policy->selector);
 	json_decref(policy->annotations);
+	json_decref(policy->labels);
+	free(policy->namespace);
 	free(policy->name);
 	free(policy);
+}
+
+const char *policy_bare_name(const struct policy *policy)
+{
+	static const char staged[] = POLICY_STAGED_PREFIX;
+	const char *name = policy->name;
+
+	if (policy->v3 && !strncmp(name, staged, sizeof(staged) - 1))
+		name += sizeof(staged) - 1;
+	if (policy->namespace)
+		name += strlen(policy->namespace) + 1;
+	return name;
+}
+
+static int name_cmp(const struct policy *a, const struct policy *b)
+{
+	int order = strcmp(policy_bare_name(a), policy_bare_name(b));
+
+	if (!order)
+		order = strcmp(a->namespace ? a->namespace : "", b->namespace ? b->namespace : "");
+	return order ? order : strcmp(a->name, b->name);
 }
 
 int policy_cmp(const struct policy *a, const struct policy *b)
@@ -41,5 +65,5 @@ int policy_cmp(const struct policy *a, const struct policy *b)
 		return -1;
 	if (a->has_order && a->order > b->order)
 		return 1;
-	return strcmp(a->name, b->name);
+	return name_cmp(a, b);
 }

@@ -4,10 +4,14 @@
  * use (case, quoted numbers, lists) are ctl's business; a stored record has one spelling only, so that
  * policy_from_json() can be strict. Semantics: Calico v2.6 (F26 rules/policy.go), see docs.
  *
- * Record: {"v":1,"name":NAME,"annotations":{...}?,"spec":{"order":NUMBER?,"staged":BOOL?,"selector":TEXT,
- *   "types":["ingress","egress"],"ingress":[RULE...],"egress":[RULE...]}}
- * RULE:   {"action":"allow|deny|log|pass","ipVersion":4|6?,"protocol":"tcp"|NUMBER?,"notProtocol":...?,
- *   "icmp":{"type":N,"code":N?}?,"notICMP":{...}?,"source":ENTITY?,"destination":ENTITY?}
+ * Record: {"v":1,"name":NAME,"form":"v3"?,"namespace":TEXT?,"labels":{...}?,"annotations":{...}?,"spec":{
+ *   "order":NUMBER?,"staged":BOOL?,"selector":TEXT,"types":["ingress","egress"],"ingress":[RULE...],"egress":[RULE...]}}
+ * RULE:   {"action":"allow|deny|log|pass","annotations":{...}?,"ipVersion":4|6?,"protocol":"tcp"|NUMBER?,
+ *   "notProtocol":...?,"icmp":{"type":N,"code":N?}?,"notICMP":{...}?,"source":ENTITY?,"destination":ENTITY?}
+ *
+ * "form" says in which form it was written, and is shown again: what the record means does not depend on it, but that
+ * a v3 policy of a namespace has the name "NAMESPACE/NAME", and a staged kind's name begins with POLICY_STAGED_PREFIX.
+ * A namespace is already in the selectors.
  * ENTITY: {"selector","notSelector","tag","notTag":TEXT,"nets","notNets":[CIDR],"ports","notPorts":[N|"A:B"]}
  */
 #ifndef BULKHEAD_POLICY_H
@@ -18,6 +22,9 @@
 
 enum policy_action { ACTION_ALLOW, ACTION_DENY, ACTION_LOG, ACTION_PASS };
 enum policy_direction { DIR_INGRESS, DIR_EGRESS, DIR_COUNT };
+
+#define POLICY_STAGED_PREFIX \
+	"_staged/" /* no name of v3 begins so: it stands beside the one in force */
 
 enum { POLICY_NAME_MAX = 128, POLICY_RULES_MAX = 1024, POLICY_LIST_MAX = 1024 };
 
@@ -56,6 +63,7 @@ struct policy_rule {
 	int not_protocol; /* 1..255, or 0: no constraint */
 	struct icmp_match icmp, not_icmp;
 	struct policy_entity source, destination;
+	json_t *annotations; /* object of strings, or NULL */
 };
 
 struct policy {
@@ -67,7 +75,10 @@ struct policy {
 	bool governs[DIR_COUNT]; /* "types" */
 	struct policy_rule *rules[DIR_COUNT];
 	size_t rule_count[DIR_COUNT];
-	json_t *annotations; /* object of strings, or NULL */
+	json_t *annotations,
+		*labels; /* objects of strings, or NULL: of the policy itself, without meaning here */
+	bool v3;         /* written in that form */
+	char *namespace; /* v3 only; NULL: none */
 };
 
 /*
@@ -81,7 +92,10 @@ json_t *policy_to_json(
 	const struct policy *policy); /* policy_from_json() of it gives an equal policy */
 void policy_free(struct policy *policy);
 
-/* Evaluation order: ascending order, absent last, ties by byte-wise name. For qsort on struct policy *. */
+/* The name as it was written: without the namespace and the mark of staged kinds. Borrowed. */
+const char *policy_bare_name(const struct policy *policy);
+
+/* Evaluation order: ascending order, absent last, ties byte-wise by bare name, namespace, whole name. 0: one name. */
 int policy_cmp(const struct policy *a, const struct policy *b);
 
 /*
@@ -101,6 +115,7 @@ bool policy_direction_parse(const char *word, enum policy_direction *dir);
 const char *policy_direction_name(enum policy_direction dir);
 /* "tcp", "udp", "icmp", "icmpv6", "sctp", "udplite" or 1..255. *ip_version is set to 4 or 6 for icmp/icmpv6 BY NAME only, else left alone. */
 int protocol_parse(const char *text, int *protocol, int *ip_version, struct err *err) must_check;
+bool protocol_has_ports(int protocol);   /* that a rule may name */
 const char *protocol_name(int protocol); /* NULL when it has none */
 int port_range_parse(const char *text, struct port_range *range, struct err *err) must_check;
 

@@ -128,6 +128,16 @@ int protocol_parse(const char *text, int *protocol, int *ip_version, struct err 
 	return 0;
 }
 
+bool protocol_has_ports(int protocol)
+{
+	static const int with_ports[] = {6, 17, 132}; /* tcp, udp, sctp */
+
+	for (size_t i = 0; i < COUNT(with_ports); i++)
+		if (with_ports[i] == protocol)
+			return true;
+	return false;
+}
+
 const char *protocol_name(int protocol)
 {
 	for (size_t i = 0; i < COUNT(protocols); i++)

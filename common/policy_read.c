@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { IPPROTO_NUMBER_TCP = 6, IPPROTO_NUMBER_UDP = 17, TAG_MAX = 128, WORD_MAX = 16 };
+enum { TAG_MAX = 128, WORD_MAX = 16, NAMESPACE_MAX = 63 };
 
 /* --- single values --------------------------------------------------------------------------------- */
 
@@ -236,6 +236,24 @@ static int read_ports(const struct json_at *at, void *target, struct err *err)
 	return 0;
 }
 
+/* Annotations and labels mean nothing here, whatever they say: carried for who wrote them. */
+static int read_text_map(const struct json_at *at, void *target, struct err *err)
+{
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(at->value))
+		return json_fail(at, err, "must be an object");
+	json_object_foreach ((json_t *)at->value, key, value) {
+		struct json_at member = json_at_member(at, key);
+
+		if (!json_is_string(value))
+			return json_fail(&member, err, "must be text");
+	}
+	*(json_t **)target = json_deep_copy(at->value);
+	return 0;
+}
+
 /* --- rules ----------------------------------------------------------------------------------------- */
 
 #define ENTITY(name, read, member)                                        \
@@ -268,6 +286,7 @@ static int read_entity(const struct json_at *at, void *target, struct err *err)
 /* ipVersion stands before protocol: the latter implies one and must agree. */
 static const struct json_field rule_fields[] = {
 	RULE("action", read_action, action, true),
+	RULE("annotations", read_text_map, annotations, false),
 	RULE("ipVersion", read_ip_version, ip_version, false),
 	{"protocol", read_protocol, 0, false},
 	RULE("notProtocol", read_not_protocol, not_protocol, false),
@@ -301,9 +320,9 @@ static int check_ports(const struct json_at *entity, const char *name,
 {
 	struct json_at list = json_at_member(entity, name);
 
-	if (!ports->count || protocol == IPPROTO_NUMBER_TCP || protocol == IPPROTO_NUMBER_UDP)
+	if (!ports->count || protocol_has_ports(protocol))
 		return 0;
-	return json_fail(&list, err, "needs the rule's protocol to be tcp or udp");
+	return json_fail(&list, err, "needs the rule's protocol to be tcp, udp or sctp");
 }
 
 static int check_entity(const struct json_at *at, const struct policy_entity *entity, int protocol,
@@ -376,21 +395,25 @@ static int read_name(const struct json_at *at, void *target, struct err *err)
 	return 0;
 }
 
-/* Annotations mean nothing here, whatever they say: carried for who wrote them. */
-static int read_annotations(const struct json_at *at, void *target, struct err *err)
+static int read_form(const struct json_at *at, void *target, struct err *err)
 {
-	const char *key;
-	json_t *value;
+	const char *word = NULL;
 
-	if (!json_is_object(at->value))
-		return json_fail(at, err, "must be an object");
-	json_object_foreach ((json_t *)at->value, key, value) {
-		struct json_at member = json_at_member(at, key);
+	if (json_read_text(at, WORD_MAX, &word, err))
+		return -1;
+	if (strcmp(word, "v3") != 0)
+		return json_fail(at, err, "unknown form \"%s\": must be v3, or left out", word);
+	*(bool *)target = true;
+	return 0;
+}
 
-		if (!json_is_string(value))
-			return json_fail(&member, err, "must be text");
-	}
-	*(json_t **)target = json_deep_copy(at->value);
+static int read_namespace(const struct json_at *at, void *target, struct err *err)
+{
+	const char *text = NULL;
+
+	if (json_read_text(at, NAMESPACE_MAX, &text, err))
+		return -1;
+	*(char **)target = xstrdup(text);
 	return 0;
 }
 
@@ -463,17 +486,39 @@ static int read_spec(const struct json_at *at, void *target, struct err *err)
 static const struct json_field policy_fields[] = {
 	{"v", json_read_version_1, 0, true},
 	POLICY("name", read_name, name, true),
-	POLICY("annotations", read_annotations, annotations, false),
+	POLICY("form", read_form, v3, false),
+	POLICY("namespace", read_namespace, namespace, false),
+	POLICY("labels", read_text_map, labels, false),
+	POLICY("annotations", read_text_map, annotations, false),
 	{"spec", read_spec, 0, true},
 	{0},
 };
+
+/* So that bare names can be cut out of it. */
+static int check_name(const struct policy *policy, struct err *err)
+{
+	size_t len = policy->namespace ? strlen(policy->namespace) : 0;
+	const char *staged = policy->v3 ? strstr(policy->name, POLICY_STAGED_PREFIX) : NULL;
+	const char *name =
+		policy->name + (staged == policy->name ? sizeof(POLICY_STAGED_PREFIX) - 1 : 0);
+
+	if (!policy->namespace)
+		return 0;
+	if (!policy->v3)
+		return err_set(err, 0, "namespace: only form v3 has one");
+	if (strncmp(name, policy->namespace, len) != 0 || name[len] != '/' || !name[len + 1])
+		return err_set(err, 0, "name: \"%s\" is not a name in namespace \"%s\"",
+			policy->name, policy->namespace);
+	return 0;
+}
 
 struct policy *policy_from_json(const json_t *record, struct err *err)
 {
 	CLEANUP(policy) struct policy *policy = xcalloc(1, sizeof(*policy));
 	struct json_at root = json_at_root(record);
 
-	if (json_read_object(&root, policy_fields, JSON_REFUSE_UNKNOWN, policy, err))
+	if (json_read_object(&root, policy_fields, JSON_REFUSE_UNKNOWN, policy, err) ||
+		check_name(policy, err))
 		return NULL;
 	return steal_ptr(policy);
 }
@@ -514,9 +559,28 @@ static int read_closed_spec(const struct json_at *at, void *target, struct err *
 	return json_read_object(at, closed_spec_fields, JSON_IGNORE_UNKNOWN, target, err);
 }
 
+/* Form and namespace only order it among its equals: where they are not sound, the whole name does. */
+static int read_closed_form(const struct json_at *at, void *target, struct err *err)
+{
+	(void)err;
+	if (read_form(at, target, NULL))
+		*(bool *)target = false;
+	return 0;
+}
+
+static int read_closed_namespace(const struct json_at *at, void *target, struct err *err)
+{
+	(void)err;
+	if (read_namespace(at, target, NULL))
+		*(char **)target = NULL;
+	return 0;
+}
+
 static const struct json_field closed_fields[] = {
 	{"v", json_read_version_1, 0, true},
 	POLICY("name", read_name, name, true),
+	POLICY("form", read_closed_form, v3, false),
+	POLICY("namespace", read_closed_namespace, namespace, false),
 	{"spec", read_closed_spec, 0, true},
 	{0},
 };
@@ -538,6 +602,10 @@ struct policy *policy_closed_from_json(const json_t *record, struct err *err)
 
 	if (json_read_object(&root, closed_fields, JSON_IGNORE_UNKNOWN, policy, err))
 		return NULL;
+	if (check_name(policy, NULL)) {
+		free(policy->namespace);
+		policy->namespace = NULL;
+	}
 	for (int dir = 0; dir < DIR_COUNT; dir++)
 		if (policy->governs[dir])
 			deny_everything(policy, (enum policy_direction)dir);

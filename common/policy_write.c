@@ -116,11 +116,18 @@ static void put_entity(json_t *rule, const char *key, const struct policy_entity
 		json_decref(object);
 }
 
+static void put_text_map(json_t *object, const char *key, json_t *map)
+{
+	if (map)
+		json_put(object, key, json_deep_copy(map));
+}
+
 static json_t *rule_to_json(const struct policy_rule *rule)
 {
 	json_t *object = json_object();
 
 	json_put_text(object, "action", policy_action_name(rule->action));
+	put_text_map(object, "annotations", rule->annotations);
 	if (rule->ip_version)
 		json_put(object, "ipVersion", json_integer(rule->ip_version));
 	if (rule->protocol)
@@ -175,8 +182,12 @@ json_t *policy_to_json(const struct policy *policy)
 
 	json_put(record, "v", json_integer(1));
 	json_put_text(record, "name", policy->name);
-	if (policy->annotations)
-		json_put(record, "annotations", json_deep_copy(policy->annotations));
+	if (policy->v3)
+		json_put_text(record, "form", "v3");
+	if (policy->namespace)
+		json_put_text(record, "namespace", policy->namespace);
+	put_text_map(record, "labels", policy->labels);
+	put_text_map(record, "annotations", policy->annotations);
 	json_put(record, "spec", spec_to_json(policy));
 	return record;
 }

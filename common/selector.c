@@ -46,6 +46,13 @@ static void print_set(struct strbuf *out, const struct selector_node *node, cons
 	strbuf_add(out, "}");
 }
 
+static void print_comparison(
+	struct strbuf *out, const struct selector_node *node, const char *operator)
+{
+	strbuf_addf(out, "%s %s ", node->key, operator);
+	print_value(out, node->values[0]);
+}
+
 static void print_node(struct strbuf *out, const struct selector_node *node)
 {
 	switch (node->op) {
@@ -56,9 +63,19 @@ static void print_node(struct strbuf *out, const struct selector_node *node)
 		strbuf_addf(out, "has(%s)", node->key);
 		break;
 	case SEL_EQ:
+		print_comparison(out, node, "==");
+		break;
 	case SEL_NE:
-		strbuf_addf(out, "%s %s ", node->key, node->op == SEL_EQ ? "==" : "!=");
-		print_value(out, node->values[0]);
+		print_comparison(out, node, "!=");
+		break;
+	case SEL_CONTAINS:
+		print_comparison(out, node, "contains");
+		break;
+	case SEL_STARTS_WITH:
+		print_comparison(out, node, "starts with");
+		break;
+	case SEL_ENDS_WITH:
+		print_comparison(out, node, "ends with");
 		break;
 	case SEL_IN:
 		print_set(out, node, "in");
@@ -90,20 +107,55 @@ static void make_id(const char *canonical, char id[SELECTOR_ID_LEN + 1])
 		snprintf(id + 2 * i, 3, "%02x", digest[i]);
 }
 
+static void make_canonical(struct selector *sel)
+{
+	struct strbuf canonical = {0};
+
+	print_node(&canonical, sel->root);
+	free(sel->canonical);
+	sel->canonical = strbuf_take(&canonical);
+	make_id(sel->canonical, sel->id);
+}
+
 struct selector *selector_parse(const char *text, struct err *err)
 {
 	struct selector_node *root = selector_parse_tree(text, err);
-	struct strbuf canonical = {0};
 	struct selector *sel;
 
 	if (!root)
 		return NULL;
 	sel = xcalloc(1, sizeof(*sel));
 	sel->root = root;
-	print_node(&canonical, root);
-	sel->canonical = strbuf_take(&canonical);
-	make_id(sel->canonical, sel->id);
+	make_canonical(sel);
 	return sel;
+}
+
+static int map_keys(
+	struct selector_node *node, const char *(*fn)(const char *key, void *arg), void *arg)
+{
+	const char *key = node->key ? fn(node->key, arg) : NULL;
+
+	if (node->key && !key)
+		return -1;
+	if (key != node->key) {
+		char *copy = xstrdup(key);
+
+		free(node->key);
+		node->key = copy;
+	}
+	for (size_t i = 0; i < node->child_count; i++)
+		if (map_keys(node->children[i], fn, arg))
+			return -1;
+	return 0;
+}
+
+int selector_map_keys(
+	struct selector *sel, const char *(*fn)(const char *key, void *arg), void *arg)
+{
+	if (map_keys(sel->root, fn, arg))
+		return -1;
+	make_canonical(sel);
+	return 0;
 }
 
 void selector_free(struct selector *sel)
@@ -144,6 +196,13 @@ static bool value_in(const struct selector_node *node, const char *value)
 	return false;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	return end_len <= len && !strcmp(text + len - end_len, end);
+}
+
 static bool match_node(const struct selector_node *node, const struct labels *labels);
 
 /* AND stops at the first false child, OR at the first true one. */
@@ -170,6 +229,12 @@ static bool match_node(const struct selector_node *node, const struct labels *la
 	case SEL_NE:
 	case SEL_NOT_IN:
 		return !value || !value_in(node, value);
+	case SEL_CONTAINS:
+		return value && strstr(value, node->values[0]);
+	case SEL_STARTS_WITH:
+		return value && !strncmp(value, node->values[0], strlen(node->values[0]));
+	case SEL_ENDS_WITH:
+		return value && ends_with(value, node->values[0]);
 	case SEL_NOT:
 		return !match_node(node->children[0], labels);
 	case SEL_AND:

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Label selectors: Calico v2.6's language, and the newest release's keyword rule (a keyword is one only
- * right after a key, so that keys such as "in-use" work).
+ * Label selectors: Calico v2.6's language with v3's text operators, and the newest release's keyword rule (a keyword
+ * is one only right after a key, so that keys such as "in-use" work).
  *
  *   selector = [ or ]                        empty means all()
  *   or       = and { "||" and }
  *   and      = op { "&&" op }
  *   op       = { "!" } ( "(" or ")" | "all()" | "has(" KEY ")" | KEY cmp )
- *   cmp      = ("==" | "!=") STR | ("in" | "not in") "{" [ STR { "," STR } [","] ] "}"
+ *   cmp      = ("==" | "!=" | "contains" | "starts with" | "ends with") STR
+ *            | ("in" | "not in") "{" [ STR { "," STR } [","] ] "}"
  *
- * Absent label: == and in are false, != and not in are true. Parsing is linear in the text; nesting is
+ * Absent label: != and not in are true, the other comparisons false. Parsing is linear in the text; nesting is
  * bounded by SELECTOR_DEPTH_MAX; text by SELECTOR_TEXT_MAX.
  */
 #ifndef BULKHEAD_SELECTOR_H
@@ -33,6 +34,13 @@ const char *selector_canonical(const struct selector *sel);
 
 /* SELECTOR_ID_LEN hex digits of SHA-256 over the canonical text: names kernel sets. Borrowed. */
 const char *selector_id(const struct selector *sel);
+
+/*
+ * What fn makes of every key in the selector, in place; it returns a borrowed key, its argument for no change, or NULL
+ * to stop: then the result is -1 and the selector is to be freed.
+ */
+int selector_map_keys(
+	struct selector *sel, const char *(*fn)(const char *key, void *arg), void *arg) must_check;
 
 /* Allocates nothing. */
 bool selector_match(const struct selector *sel, const struct labels *labels);

@@ -5,12 +5,25 @@
 
 #include "common/selector.h"
 
-enum selector_op { SEL_ALL, SEL_HAS, SEL_EQ, SEL_NE, SEL_IN, SEL_NOT_IN, SEL_NOT, SEL_AND, SEL_OR };
+enum selector_op {
+	SEL_ALL,
+	SEL_HAS,
+	SEL_EQ,
+	SEL_NE,
+	SEL_IN,
+	SEL_NOT_IN,
+	SEL_CONTAINS,
+	SEL_STARTS_WITH,
+	SEL_ENDS_WITH,
+	SEL_NOT,
+	SEL_AND,
+	SEL_OR
+};
 
 struct selector_node {
 	enum selector_op op;
-	char *key;     /* HAS, EQ, NE, IN, NOT_IN */
-	char **values; /* EQ, NE: one; IN, NOT_IN: sorted, without duplicates */
+	char *key;     /* all but ALL, NOT, AND, OR */
+	char **values; /* IN, NOT_IN: sorted, without duplicates; the other comparisons: one */
 	size_t value_count, value_cap;
 	struct selector_node **children; /* NOT: one; AND, OR: two or more */
 	size_t child_count, child_cap;

@@ -76,15 +76,20 @@ static bool take_word(struct parser *p, const char *word)
 	return true;
 }
 
-/* "not in" with any blanks between, or none. */
-static bool take_not_in(struct parser *p)
+/* "not in" with any blanks between, or none; "contains" is one word, and second is NULL. */
+static bool take_words(struct parser *p, const char *first, const char *second)
 {
 	const char *start = p->at;
+	size_t len = strlen(first);
 
-	if (take_word(p, "notin"))
-		return true;
-	if (take_word(p, "not") && take_word(p, "in"))
-		return true;
+	skip_blanks(p);
+	if (!second)
+		return take_word(p, first);
+	if (!strncmp(p->at, first, len)) {
+		p->at += len;
+		if (take_word(p, second))
+			return true;
+	}
 	p->at = start;
 	return false;
 }
@@ -191,35 +196,42 @@ static bool parse_one_value(struct parser *p, struct selector_node *node)
 	return value != NULL;
 }
 
-/* What newer releases of the language have and this one does not is refused by its name. */
-static void *unknown_operator(struct parser *p)
+/* Keywords count only here, right after a key: so keys may be called "in" or "not". */
+static bool take_operator(struct parser *p, enum selector_op *op)
 {
-	static const char *const later[] = {"contains", "starts", "startswith", "ends", "endswith"};
-	const char *start = p->at;
+	static const struct {
+		const char *first, *second;
+		enum selector_op op;
+	} words[] = {
+		{"not", "in", SEL_NOT_IN},
+		{"in", NULL, SEL_IN},
+		{"contains", NULL, SEL_CONTAINS},
+		{"starts", "with", SEL_STARTS_WITH},
+		{"ends", "with", SEL_ENDS_WITH},
+	};
 
-	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
-		if (take_word(p, later[i]))
-			return fail_at(p, start, later[i],
-				" is not supported; expected ==, !=, in or not in");
-	return expected(p, "==, !=, in or not in after the label key");
+	*op = SEL_EQ;
+	if (take(p, "=="))
+		return true;
+	*op = SEL_NE;
+	if (take(p, "!="))
+		return true;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		*op = words[i].op;
+		if (take_words(p, words[i].first, words[i].second))
+			return true;
+	}
+	return false;
 }
 
-/* Keywords count only here, right after a key: so keys may be called "in" or "not". */
 static bool parse_comparison(struct parser *p, struct selector_node *node)
 {
 	skip_blanks(p);
-	if (take(p, "=="))
-		node->op = SEL_EQ;
-	else if (take(p, "!="))
-		node->op = SEL_NE;
-	else if (take_not_in(p))
-		node->op = SEL_NOT_IN;
-	else if (take_word(p, "in"))
-		node->op = SEL_IN;
-	else
-		return unknown_operator(p);
-	return node->op == SEL_EQ || node->op == SEL_NE ? parse_one_value(p, node)
-							: parse_set(p, node);
+	if (!take_operator(p, &node->op))
+		return expected(p,
+			"==, !=, in, not in, contains, starts with or ends with after the label key");
+	return node->op == SEL_IN || node->op == SEL_NOT_IN ? parse_set(p, node)
+							    : parse_one_value(p, node);
 }
 
 static struct selector_node *parse_has(struct parser *p)
@@ -263,7 +275,8 @@ static struct selector_node *parse_primary(struct parser *p)
 	if (take(p, "has("))
 		return parse_has(p);
 	if (take(p, "global("))
-		return fail_at(p, p->at - strlen("global("), "global() is not supported",
+		return fail_at(p, p->at - strlen("global("),
+			"global() stands alone, as a whole namespaceSelector",
 			"; expected a label key, has(KEY), all() or \"(\"");
 	node = new_node(SEL_EQ);
 	node->key = parse_key(p, "a label key, has(KEY), all() or \"(\"");

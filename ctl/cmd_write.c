@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* create, apply, replace, delete and validate: files of policies, one transaction. */
 #include "common/policy.h"
+#include "common/record.h"
 #include "common/xalloc.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
@@ -30,15 +31,34 @@ struct edit {
 	size_t done, skipped;
 };
 
-static void edit_one(struct edit *edit, const struct input_policy *policy, bool exists,
-	struct store_changes *changes)
+/* A v1 policy may be called "a/b", and a v3 policy "b" of namespace "a" is stored under that name too. */
+static bool same_namespace(const struct store_view *view, const struct input_policy *policy)
+{
+	const char *stored =
+		strchr(policy->name, '/') ? store_view_get(view, KIND_POLICY, policy->name) : NULL;
+	cleanup_json json_t *record = stored ? record_decode(stored, strlen(stored), NULL) : NULL;
+	const char *a = json_string_value(json_object_get(record, "namespace"));
+	const char *b = json_string_value(json_object_get(policy->record, "namespace"));
+
+	/* what cannot be read is replaced */
+	return !record || !strcmp(a ? a : "", b ? b : "");
+}
+
+static void edit_one(struct edit *edit, const struct store_view *view,
+	const struct input_policy *policy, bool exists, struct store_changes *changes)
 {
 	const struct verb *verb = edit->verb;
-	json_t *spec = json_object_get(policy->record, "spec");
 	bool refused = exists ? !verb->may_exist : !verb->may_be_missing;
 	bool skip = exists ? edit->options->skip_exists : edit->options->skip_not_exists;
 	cleanup_free char *record = NULL;
 
+	if (verb->writes && exists && !same_namespace(view, policy)) {
+		diag_add(&edit->refused, policy->file, policy->line, policy->column,
+			"policy \"%s\" is there in another form, with the same name by chance: "
+			"delete it first",
+			policy->name);
+		return;
+	}
 	if (refused && skip) {
 		edit->skipped++;
 		return;
@@ -49,8 +69,6 @@ static void edit_one(struct edit *edit, const struct input_policy *policy, bool 
 			exists ? "already exists" : "does not exist", policy->name);
 		return;
 	}
-	if (verb->writes && edit->options->staged)
-		json_object_set_new(spec, "staged", json_true());
 	if (verb->writes)
 		record = json_dumps(policy->record, JSON_COMPACT | JSON_SORT_KEYS);
 	store_changes_add(changes, KIND_POLICY, policy->name, record);
@@ -79,7 +97,8 @@ static int edit_all(
 	for (size_t i = 0; i < edit->input->count; i++) {
 		const struct input_policy *policy = &edit->input->items[i];
 
-		edit_one(edit, policy, json_object_get(existing, policy->name) != NULL, changes);
+		edit_one(edit, view, policy, json_object_get(existing, policy->name) != NULL,
+			changes);
 	}
 	if (edit->refused.count)
 		return err_set(err, 0, "%s: nothing was changed", edit->verb->name);
@@ -122,6 +141,8 @@ static int read_files(
 		return options_usage_error(commands_find(verb), "no file: say -f FILE");
 	for (size_t i = 0; i < options->files.count; i++)
 		input_add_file(input, options->files.items[i], need, &diag);
+	if (options->staged && !diag.count)
+		input_stage(input, &diag);
 	diag_print(&diag, stderr);
 	return diag.count ? EXIT_FAILURE : 0;
 }

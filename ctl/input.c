@@ -3,6 +3,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/v3_schema.h"
 #include "ctl/yaml_read.h"
 
 #include <errno.h>
@@ -31,9 +32,10 @@ static void append_policy(struct input *input, struct input_policy policy)
 	input->items[input->count++] = policy;
 }
 
-static void add_policy(struct context *c, const struct doc_node *node)
+/* Takes over the record; NULL was refused already. */
+static void add_record(struct context *c, const struct doc_node *node, json_t *owned)
 {
-	cleanup_json json_t *record = policy_from_doc(&c->walk, node, c->need);
+	cleanup_json json_t *record = owned;
 	const char *name = json_string_value(json_object_get(record, "name"));
 	const struct input_policy *other = name ? find_policy(c->input, name) : NULL;
 
@@ -62,17 +64,6 @@ static const char *word_of(const struct doc_node *node, const char *field)
 	return value && value->kind == DOC_SCALAR ? value->text : "";
 }
 
-/* An item of a policyList may leave out what the list has said. */
-static bool is_kind(const struct doc_node *node, const char *kind, bool may_be_absent)
-{
-	const char *found_kind = word_of(node, "kind");
-	const char *found_version = word_of(node, "apiVersion");
-
-	if (may_be_absent && !*found_kind && !*found_version)
-		return true;
-	return !strcmp(found_kind, kind) && !strcmp(found_version, "v1");
-}
-
 static void refuse_kind(struct context *c, const struct doc_node *node)
 {
 	if (doc_is_null(node))
@@ -82,48 +73,124 @@ static void refuse_kind(struct context *c, const struct doc_node *node)
 			doc_kind_name(node));
 	else
 		walk_refuse(&c->walk, node,
-			"unknown resource type (%s) and/or version (%s): "
-			"kind must be policy or policyList, apiVersion v1",
+			"unknown resource type (%s) and/or version (%s): kind must be policy or "
+			"policyList and apiVersion v1, or a network policy of " V3_API_VERSION,
 			word_of(node, "kind"), word_of(node, "apiVersion"));
 }
 
+static void add_v1_policy(struct context *c, const struct doc_node *node)
+{
+	add_record(c, node, policy_from_doc(&c->walk, node, c->need));
+}
+
+static void add_v3_policy(
+	struct context *c, const struct doc_node *node, const struct v3_kind *kind)
+{
+	if (kind->refusal)
+		walk_refuse(&c->walk, node, "%s: %s", kind->name, kind->refusal);
+	else
+		add_record(c, node, v3_policy_from_doc(&c->walk, node, kind, c->need));
+}
+
+/* One object that is no list; false if it is none of a known kind. */
+static bool add_object(
+	struct context *c, const struct doc_node *node, const char *kind, const char *version)
+{
+	const struct v3_kind *v3 = NULL;
+
+	if (!strcmp(version, "v1") && !strcmp(kind, "policy")) {
+		add_v1_policy(c, node);
+		return true;
+	}
+	if (!strcmp(version, V3_API_VERSION))
+		v3 = v3_kind_find(kind);
+	if (v3)
+		add_v3_policy(c, node, v3);
+	return v3 != NULL;
+}
+
+/* Of a list: what its items are unless they say it themselves. */
+struct list_kind {
+	struct context *context;
+	char *kind;
+	const char *version;
+};
+
+/* An item may leave out what the list has said, but not half of it. */
 static json_t *add_item(
 	struct walk *walk schema_unused, const struct doc_node *node, const void *arg)
 {
-	struct context *c = *(struct context *const *)arg;
+	const struct list_kind *list = arg;
+	const char *kind = word_of(node, "kind"), *version = word_of(node, "apiVersion");
+	bool silent = !*kind && !*version;
 
-	if (node->kind == DOC_MAPPING && is_kind(node, "policy", true))
-		add_policy(c, node);
-	else
-		refuse_kind(c, node);
+	if (node->kind != DOC_MAPPING ||
+		!add_object(list->context, node, silent ? list->kind : kind,
+			silent ? list->version : version))
+		refuse_kind(list->context, node);
+	return NULL;
+}
+
+/* What servers say of a list is without meaning in a file. */
+static json_t *ignore(struct walk *walk schema_unused, const struct doc_node *node schema_unused,
+	const void *arg schema_unused)
+{
 	return NULL;
 }
 
 static const struct schema_field list_metadata_fields[] = {{NULL, NULL, NULL, NULL, false}};
 static const struct schema list_metadata = {"a list's metadata", list_metadata_fields, NULL};
 
-static void add_policy_list(struct context *c, const struct doc_node *node)
+static const struct schema_field v3_list_metadata_fields[] = {
+	{"resourceVersion", NULL, ignore, NULL, false},
+	{"selfLink", NULL, ignore, NULL, false},
+	{NULL, NULL, NULL, NULL, false},
+};
+static const struct schema v3_list_metadata = {"a list's metadata", v3_list_metadata_fields, NULL};
+
+static void add_list(struct context *c, const struct doc_node *node, struct list_kind *kind)
 {
-	const struct schema_list items = {"items", add_item, &c, YAML_NODES_MAX};
+	bool v3 = strcmp(kind->version, "v1") != 0;
+	const struct schema_list items = {"items", add_item, kind, YAML_NODES_MAX};
 	const struct schema_field fields[] = {
 		{"apiVersion", NULL, schema_text, NULL, false},
 		{"kind", NULL, schema_text, NULL, false},
-		{"metadata", NULL, schema_object, &list_metadata, false},
+		{"metadata", NULL, schema_object, v3 ? &v3_list_metadata : &list_metadata, false},
 		{"items", NULL, schema_array, &items, true},
 		{NULL, NULL, NULL, NULL, false},
 	};
-	const struct schema schema = {"a policyList", fields, NULL};
+	const struct schema schema = {v3 ? "a list" : "a policyList", fields, NULL};
 
 	json_decref(schema_object(&c->walk, node, &schema));
 }
 
+/* "GlobalNetworkPolicyList" is a list of GlobalNetworkPolicy; NULL for what is no list. */
+static char *listed_kind(const char *kind, const char *version)
+{
+	static const char suffix[] = "List";
+	size_t len = strlen(kind), end = sizeof(suffix) - 1;
+	bool v1 = !strcmp(version, "v1") && !strcmp(kind, "policyList");
+
+	if (len <= end || strcmp(kind + len - end, suffix) != 0)
+		return NULL;
+	return v1 || !strcmp(version, V3_API_VERSION) ? xstrndup(kind, len - end) : NULL;
+}
+
+static bool add_mapping(struct context *c, const struct doc_node *node)
+{
+	const char *kind = word_of(node, "kind"), *version = word_of(node, "apiVersion");
+	cleanup_free char *listed = listed_kind(kind, version);
+	struct list_kind list = {c, listed, version};
+
+	if (!listed || (strcmp(listed, "policy") != 0 && !v3_kind_find(listed)))
+		return add_object(c, node, kind, version);
+	add_list(c, node, &list);
+	return true;
+}
+
 static void add_resource(struct context *c, const struct doc_node *node)
 {
-	if (node->kind == DOC_MAPPING && is_kind(node, "policy", false))
-		add_policy(c, node);
-	else if (node->kind == DOC_MAPPING && is_kind(node, "policyList", false))
-		add_policy_list(c, node);
-	else
+	if (node->kind != DOC_MAPPING || !add_mapping(c, node))
 		refuse_kind(c, node);
 }
 
@@ -172,6 +239,34 @@ void input_add_file(struct input *input, const char *path, enum policy_need need
 		diag_add(diag, path, 0, 0, "%s", strerror(errno));
 	else
 		input_add_text(input, text.text ? text.text : "", text.len, path, need, diag);
+}
+
+static void stage_one(struct input *input, size_t i, struct diag *diag)
+{
+	struct input_policy *policy = &input->items[i];
+	const char *name;
+
+	if (!json_object_get(policy->record, "form")) {
+		json_object_set_new(json_object_get(policy->record, "spec"), "staged", json_true());
+		return;
+	}
+	v3_stage(policy->record);
+	name = json_string_value(json_object_get(policy->record, "name"));
+	if (!strcmp(name, policy->name))
+		return;
+	if (find_policy(input, name))
+		diag_add(diag, policy->file, policy->line, policy->column,
+			"as staged, policy \"%s\" is there twice", policy->name);
+	json_object_del(input->index, policy->name);
+	json_object_set_new(input->index, name, json_integer((json_int_t)i));
+	free(policy->name);
+	policy->name = xstrdup(name);
+}
+
+void input_stage(struct input *input, struct diag *diag)
+{
+	for (size_t i = 0; i < input->count; i++)
+		stage_one(input, i, diag);
 }
 
 void input_add_name(struct input *input, const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Files of resources: every document of every file read and checked before anything is done with any of them. A
- * document is one object, a list of objects, or a policyList; each object is a v1 policy.
+ * document is one object, a list of objects, or an object that is a list; each object is a v1 policy or a v3 network policy.
  */
 #ifndef BULKHEAD_CTL_INPUT_H
 #define BULKHEAD_CTL_INPUT_H
@@ -31,6 +31,8 @@ void input_add_file(
 	struct input *input, const char *path, enum policy_need need, struct diag *diag);
 /* A name alone, given on the command line: file is NULL, record is NULL. A repeated name is taken once. */
 void input_add_name(struct input *input, const char *name);
+/* Makes every policy a staged one; those of v3 get the name that stands beside the one in force. */
+void input_stage(struct input *input, struct diag *diag);
 void input_clear(struct input *input);
 
 #define cleanup_input __attribute__((cleanup(input_clear)))

@@ -20,24 +20,28 @@ static unsigned long column_of(const char *error)
 	return *end == ':' ? column : 0;
 }
 
+json_t *policy_refuse_selector(
+	struct walk *walk, const struct doc_node *node, const struct err *err)
+{
+	unsigned long column = column_of(err->text);
+
+	if (!node->text_column || !column)
+		return walk_refuse(walk, node, "bad selector: %s", err->text);
+	diag_add(walk->diag, walk->file, node->line, node->text_column + (unsigned)column - 1,
+		"bad selector%s", strchr(err->text, ':'));
+	return NULL;
+}
+
 json_t *policy_selector(struct walk *walk, const struct doc_node *node, const void *arg)
 {
 	cleanup_json json_t *text = schema_text(walk, node, arg);
 	CLEANUP(selector) struct selector *selector = NULL;
 	struct err err = {0};
-	unsigned long column;
 
 	if (!text)
 		return NULL;
 	selector = selector_parse(json_string_value(text), &err);
-	if (selector)
-		return steal_ptr(text);
-	column = column_of(err.text);
-	if (!node->text_column || !column)
-		return walk_refuse(walk, node, "bad selector: %s", err.text);
-	diag_add(walk->diag, walk->file, node->line, node->text_column + (unsigned)column - 1,
-		"bad selector%s", strchr(err.text, ':'));
-	return NULL;
+	return selector ? steal_ptr(text) : policy_refuse_selector(walk, node, &err);
 }
 
 /* In a rule an empty selector is none at all, unlike a policy's, where it is all(). */
@@ -61,7 +65,7 @@ static json_t *read_action(
 	return json_string(policy_action_name(action));
 }
 
-static json_t *read_ip_version(
+json_t *policy_ip_version(
 	struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
 {
 	static const struct schema_range range = {"an IP version", 4, 6};
@@ -126,8 +130,7 @@ static json_t *read_one_net(struct walk *walk, const struct doc_node *node, cons
 	return net ? json_pack("[o]", net) : NULL;
 }
 
-static json_t *read_port(
-	struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
+json_t *policy_port(struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
 {
 	struct port_range range;
 	struct err err = {0};
@@ -143,7 +146,7 @@ static json_t *read_port(
 /* --- tables ---------------------------------------------------------------------------------------- */
 
 static const struct schema_list nets = {"nets", read_net, NULL, POLICY_LIST_MAX};
-static const struct schema_list ports = {"ports", read_port, NULL, POLICY_LIST_MAX};
+static const struct schema_list ports = {"ports", policy_port, NULL, POLICY_LIST_MAX};
 static const struct schema_range icmp_type = {"an ICMP type", 0, 254};
 static const struct schema_range icmp_code = {"an ICMP code", 0, 255};
 
@@ -162,8 +165,7 @@ static void check_icmp(struct walk *walk, const struct doc_node *node, json_t *o
 static const struct schema icmp_schema = {"an ICMP match", icmp_fields, check_icmp};
 
 /* An empty match constrains nothing and is not stored. */
-static json_t *read_icmp(
-	struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
+json_t *policy_icmp(struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
 {
 	cleanup_json json_t *icmp = schema_object(walk, node, &icmp_schema);
 
@@ -189,11 +191,11 @@ static const struct schema destination_schema = {"destination", entity_fields, N
 
 static const struct schema_field rule_fields[] = {
 	{"action", "action", read_action, NULL, true},
-	{"ipVersion", "ipVersion", read_ip_version, NULL, false},
+	{"ipVersion", "ipVersion", policy_ip_version, NULL, false},
 	{"protocol", "protocol", read_protocol, NULL, false},
 	{"notProtocol", "notProtocol", read_protocol, NULL, false},
-	{"icmp", "icmp", read_icmp, NULL, false},
-	{"notICMP", "notICMP", read_icmp, NULL, false},
+	{"icmp", "icmp", policy_icmp, NULL, false},
+	{"notICMP", "notICMP", policy_icmp, NULL, false},
 	{"source", "source", schema_object, &source_schema, false},
 	{"destination", "destination", schema_object, &destination_schema, false},
 	{NULL, NULL, NULL, NULL, false},
@@ -217,9 +219,16 @@ static const struct doc_node *find_in_entities(
 	return NULL;
 }
 
-static void check_rule(struct walk *walk, const struct doc_node *node, json_t *object schema_unused)
+static void check_rule(struct walk *walk, const struct doc_node *node, json_t *object)
 {
 	const struct doc_node *single = find_in_entities(node, "net", "notNet");
+	const struct doc_node *ported = find_in_entities(node, "ports", "notPorts");
+	const json_t *protocol = json_object_get(object, "protocol");
+
+	/* v2.6 gives sctp none; a record may */
+	if (ported && ((json_is_string(protocol) && !strcmp(json_string_value(protocol), "sctp")) ||
+			      json_integer_value(protocol) == 132))
+		walk_refuse(walk, ported, "ports need the rule's protocol to be tcp or udp");
 
 	if (single && find_in_entities(node, "nets", "notNets"))
 		walk_refuse(walk, single,

@@ -17,6 +17,11 @@ static json_t *read_name(struct walk *walk, const struct doc_node *node, const v
 
 	if (name && policy_name_check(json_string_value(name), &err))
 		return walk_refuse(walk, node, "metadata.name: %s", err.text);
+	if (name && !strncmp(json_string_value(name), POLICY_STAGED_PREFIX,
+			    strlen(POLICY_STAGED_PREFIX)))
+		return walk_refuse(walk, node,
+			"metadata.name: " POLICY_STAGED_PREFIX
+			" is how names of staged v3 kinds begin");
 	return steal_ptr(name);
 }
 
@@ -45,7 +50,7 @@ static json_t *read_types(struct walk *walk, const struct doc_node *node, const 
 }
 
 /* Untracked and pre-DNAT policy is for host endpoints: on a container it would do nothing, which nobody means. */
-static json_t *read_only_false(struct walk *walk, const struct doc_node *node, const void *arg)
+json_t *policy_only_false(struct walk *walk, const struct doc_node *node, const void *arg)
 {
 	if (node->kind == DOC_SCALAR && !node->quoted && !strcasecmp(node->text, "false"))
 		return json_false();
@@ -82,8 +87,8 @@ static const struct schema_field spec_fields[] = {
 	{"ingress", "ingress", policy_rules, NULL, false},
 	{"egress", "egress", policy_rules, NULL, false},
 	{"types", "types", read_types, &types_list, false},
-	{"doNotTrack", NULL, read_only_false, "doNotTrack", false},
-	{"preDNAT", NULL, read_only_false, "preDNAT", false},
+	{"doNotTrack", NULL, policy_only_false, "doNotTrack", false},
+	{"preDNAT", NULL, policy_only_false, "preDNAT", false},
 	{NULL, NULL, NULL, NULL, false},
 };
 
@@ -130,6 +135,16 @@ static void default_types(json_t *spec)
 	json_object_set_new(spec, "types", types);
 }
 
+void policy_fill_spec(json_t *spec)
+{
+	default_rules(spec, "ingress");
+	default_rules(spec, "egress");
+	if (!json_array_size(json_object_get(spec, "types")))
+		default_types(spec);
+	if (!json_object_get(spec, "selector"))
+		json_object_set_new(spec, "selector", json_string(""));
+}
+
 static json_t *build_record(json_t *object)
 {
 	json_t *metadata = json_object_get(object, "metadata");
@@ -138,14 +153,9 @@ static json_t *build_record(json_t *object)
 	json_t *record;
 
 	spec = spec ? json_incref(spec) : json_object();
-	default_rules(spec, "ingress");
-	default_rules(spec, "egress");
-	if (!json_array_size(json_object_get(spec, "types")))
-		default_types(spec);
+	policy_fill_spec(spec);
 	if (json_is_false(json_object_get(spec, "staged")))
 		json_object_del(spec, "staged");
-	if (!json_object_get(spec, "selector"))
-		json_object_set_new(spec, "selector", json_string(""));
 	record = json_pack(
 		"{s:i, s:O, s:o}", "v", 1, "name", json_object_get(metadata, "name"), "spec", spec);
 	if (json_object_size(annotations))
@@ -195,7 +205,7 @@ static const struct doc_node *locate(const struct doc_node *node, const char *pa
  * The enforcer's own reader has the last word: what it would refuse must not be stored. It also checks what spans
  * fields (address families, ports and protocols); its errors begin with the path of the value.
  */
-static int check_record(struct walk *walk, const struct doc_node *node, const json_t *record)
+int policy_check_record(struct walk *walk, const struct doc_node *node, const json_t *record)
 {
 	struct err err = {0};
 	struct policy *policy = policy_from_json(record, &err);
@@ -223,7 +233,7 @@ json_t *policy_from_doc(struct walk *walk, const struct doc_node *node, enum pol
 	if (!object || walk->diag->count != before)
 		return NULL;
 	record = build_record(object);
-	if (check_record(walk, node, record))
+	if (policy_check_record(walk, node, record))
 		return NULL;
 	return steal_ptr(record);
 }

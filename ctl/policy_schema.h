@@ -17,4 +17,13 @@ enum policy_need {
 json_t *policy_from_doc(
 	struct walk *walk, const struct doc_node *node, enum policy_need need) must_check;
 
+/* Converters that both forms use. */
+json_t *policy_only_false(struct walk *walk, const struct doc_node *node, const void *arg);
+
+/* Fills in what a written spec may leave out: rule lists, types, selector. */
+void policy_fill_spec(json_t *spec);
+/* 0, or -1 with an error where what is there would refuse the record; node is the document that it came from. */
+int policy_check_record(
+	struct walk *walk, const struct doc_node *node, const json_t *record) must_check;
+
 #endif

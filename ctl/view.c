@@ -3,6 +3,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/v3_view.h"
 
 #include <string.h>
 
@@ -183,8 +184,7 @@ static json_t *spec_object(const json_t *record)
 	return spec;
 }
 
-/* The v1 object that apply takes. */
-static json_t *policy_object(const json_t *record)
+static json_t *v1_object(const json_t *record)
 {
 	json_t *metadata = json_pack("{s:O}", "name", json_object_get(record, "name"));
 	json_t *annotations = json_object_get(record, "annotations");
@@ -193,6 +193,12 @@ static json_t *policy_object(const json_t *record)
 		json_object_set(metadata, "annotations", annotations);
 	return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "v1", "kind", "policy", "metadata",
 		metadata, "spec", spec_object(record));
+}
+
+/* What apply takes, in the form in which it was written. */
+static json_t *policy_object(const json_t *record)
+{
+	return json_object_get(record, "form") ? v3_object(record) : v1_object(record);
 }
 
 static void format_order(const struct policy *policy, char text[32])

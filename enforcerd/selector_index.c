@@ -77,6 +77,9 @@ static void find_wanted(const struct selector_node *node, struct wanted *wanted)
 {
 	switch (node->op) {
 	case SEL_HAS:
+	case SEL_CONTAINS:
+	case SEL_STARTS_WITH:
+	case SEL_ENDS_WITH:
 		want(wanted, node->key, NULL);
 		break;
 	case SEL_EQ:

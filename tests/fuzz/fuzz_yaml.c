@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Policy files from any bytes. What is accepted must be a record that the enforcer takes, and what `get -o yaml` prints
- * of it must be accepted again as the same record; what is refused must say why.
+ * of it must be accepted again as the same record; what is refused must say why. v1 becomes v3, or is told why not.
  */
 #include "common/policy.h"
 #include "common/strbuf.h"
 #include "ctl/input.h"
 #include "ctl/output.h"
+#include "ctl/v1_convert.h"
 #include "ctl/view.h"
 
 #include <stdint.h>
@@ -48,7 +49,11 @@ static void check_accepted(const struct input *input)
 		CLEANUP(policy)
 		struct policy *policy = policy_from_json(input->items[i].record, NULL);
 
+		struct err err = {0};
+		cleanup_json json_t *converted = v1_convert(input->items[i].record, &err);
+
 		must(policy && !strcmp(policy->name, input->items[i].name));
+		must(converted || *err.text);
 	}
 	input_add_text(&again, text, strlen(text), "again", POLICY_WHOLE, &diag);
 	must(!diag.count && again.count == input->count);

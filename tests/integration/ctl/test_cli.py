@@ -248,7 +248,7 @@ class Using(Case):
         for arguments in (["--help"], ["-h"], ["help"]):
             result = self.ok(*arguments)
             self.assertIn("validate", result.out)
-            for verb in ("explain", "reach", "diff", "convert"):
+            for verb in ("explain", "reach", "diff"):
                 self.assertNotIn(verb, result.out)
                 self.assertEqual(self.ctl(verb).status, 64)
         self.assertIn("--skip-exists", self.ok("help", "create").out)

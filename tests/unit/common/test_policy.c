@@ -182,6 +182,9 @@ static const struct {
 	{"{'action':'allow','ipVersion':6,'source':{'nets':['::/0']}}", NULL},
 	{"{'action':'allow','protocol':17,'destination':{'ports':['53:53',5353]}}",
 		"{'action':'allow','protocol':'udp','destination':{'ports':[53,5353]}}"},
+	{"{'action':'allow','protocol':132,'source':{'notPorts':[7]}}",
+		"{'action':'allow','protocol':'sctp','source':{'notPorts':[7]}}"},
+	{"{'action':'allow','annotations':{'why':'x'},'protocol':'sctp'}", NULL},
 	{"{'action':'allow','source':{'selector':'  a   in{}'}}",
 		"{'action':'allow','source':{'selector':'a in {}'}}"},
 };
@@ -288,10 +291,10 @@ static const struct {
 	{"{'action':'allow','protocol':'tcp','source':{'ports':[80.5]}}",
 		".source.ports[0]: must be a whole number"},
 	{"{'action':'allow','source':{'ports':[80]}}",
-		".source.ports: needs the rule's protocol to be tcp or udp"},
+		".source.ports: needs the rule's protocol to be tcp, udp or sctp"},
 	{"{'action':'allow','destination':{'notPorts':[80]}}",
-		".destination.notPorts: needs the rule's protocol to be tcp or udp"},
-	{"{'action':'allow','protocol':'sctp','destination':{'ports':[80]}}",
+		".destination.notPorts: needs the rule's protocol to be tcp, udp or sctp"},
+	{"{'action':'allow','protocol':'udplite','destination':{'ports':[80]}}",
 		".destination.ports: needs the rule's protocol"},
 	{"{'action':'allow','notProtocol':'udp','destination':{'ports':[80]}}",
 		".destination.ports: needs the rule's protocol"},
@@ -528,6 +531,13 @@ START_TEST(test_evaluation_order)
 		{.name = (char *)"-", .order = -5}, /* without has_order the number means nothing */
 		{.name = (char *)"A"},
 		{.name = (char *)"a"},
+		/* of v3: by the bare name first, where v1's is the whole name; then none before any namespace */
+		{.name = (char *)"_staged/m", .v3 = true},
+		{.name = (char *)"m"},
+		{.name = (char *)"_staged/b/m", .v3 = true, .namespace = (char *)"b"},
+		{.name = (char *)"b/m", .v3 = true, .namespace = (char *)"b"},
+		{.name = (char *)"a/n", .v3 = true, .namespace = (char *)"a"},
+		{.name = (char *)"n/m"},
 	};
 
 	for (size_t i = 0; i < COUNT(sorted); i++)

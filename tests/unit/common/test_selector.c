@@ -95,6 +95,16 @@ static const struct {
 	{"global == 'x'", "global == \"x\""},
 	{"contains == 'x' || starts != 'y'", "(contains == \"x\" || starts != \"y\")"},
 	{"- == 'x'", "- == \"x\""},
+	{"a contains 'x'", "a contains \"x\""},
+	{"a\tcontains\"x\"", "a contains \"x\""},
+	{"a starts with 'x'", "a starts with \"x\""},
+	{"a startswith'x'", "a starts with \"x\""},
+	{"a starts \t with '\"'", "a starts with '\"'"},
+	{"!a ends with ''", "!a ends with \"\""},
+	{"a endswith \"'\"", "a ends with \"'\""},
+	{"contains contains 'x' && starts starts with 'y'",
+		"(contains contains \"x\" && starts starts with \"y\")"},
+	{"with ends with 'x'", "with ends with \"x\""},
 };
 
 START_TEST(test_canonical_text)
@@ -147,18 +157,19 @@ END_TEST
 
 /* --- what is refused, and where ------------------------------------------------------------------------- */
 
-#define OPERAND "a label key, has(KEY), all() or \"(\""
+#define OPERATOR "==, !=, in, not in, contains, starts with or ends with after the label key"
+#define OPERAND  "a label key, has(KEY), all() or \"(\""
 
 static const struct {
 	const char *text, *error;
 } refused[] = {
-	{"role", "column 5: expected ==, !=, in or not in after the label key"},
-	{"role = 'x'", "column 6: expected ==, !=, in or not in after the label key"},
-	{"role like 'x'", "column 6: expected ==, !=, in or not in after the label key"},
-	{"role not 'x'", "column 6: expected ==, !=, in or not in after the label key"},
-	{"role inside {'x'}", "column 6: expected ==, !=, in or not in after the label key"},
-	{"role in-use {'x'}", "column 6: expected ==, !=, in or not in after the label key"},
-	{"role not in-x {'x'}", "column 6: expected ==, !=, in or not in after the label key"},
+	{"role", "column 5: expected " OPERATOR},
+	{"role = 'x'", "column 6: expected " OPERATOR},
+	{"role like 'x'", "column 6: expected " OPERATOR},
+	{"role not 'x'", "column 6: expected " OPERATOR},
+	{"role inside {'x'}", "column 6: expected " OPERATOR},
+	{"role in-use {'x'}", "column 6: expected " OPERATOR},
+	{"role not in-x {'x'}", "column 6: expected " OPERATOR},
 	{"role == database", "column 9: expected a quoted string"},
 	{"role ==", "column 8: expected a quoted string"},
 	{"role == 'x", "column 9: expected the end of this string"},
@@ -187,11 +198,11 @@ static const struct {
 	{"has()", "column 5: expected a label key"},
 	{"has(a", "column 6: expected \")\" after has(KEY"},
 	{"has(a b)", "column 7: expected \")\" after has(KEY"},
-	{"has (a)", "column 5: expected ==, !=, in or not in after the label key"},
-	{"all", "column 4: expected ==, !=, in or not in after the label key"},
-	{"all ()", "column 5: expected ==, !=, in or not in after the label key"},
+	{"has (a)", "column 5: expected " OPERATOR},
+	{"all", "column 4: expected " OPERATOR},
+	{"all ()", "column 5: expected " OPERATOR},
 	{"all(x)", "column 5: expected \")\" after all("},
-	{"caf\xc3\xa9 == 'x'", "column 4: expected ==, !=, in or not in after the label key"},
+	{"caf\xc3\xa9 == 'x'", "column 4: expected " OPERATOR},
 	/* only blank and tab stand between tokens: a YAML block scalar ends with a line break */
 	{"has(a)\n", "column 7: expected &&, || or the end of the selector, found a line break"},
 	{"has(a) ||\nhas(b)", "column 10: expected " OPERAND ", found a line break"},
@@ -200,14 +211,16 @@ static const struct {
 	{"a == 'x'\r\n",
 		"column 9: expected &&, || or the end of the selector, found a line break"},
 	{"has(a)\v", "column 7: expected &&, || or the end of the selector"},
-	/* what newer releases have and this one does not */
-	{"a contains 'x'", "column 3: contains is not supported; expected ==, !=, in or not in"},
-	{"a starts with 'x'", "column 3: starts is not supported; expected ==, !=, in or not in"},
-	{"a  startswith 'x'",
-		"column 4: startswith is not supported; expected ==, !=, in or not in"},
-	{"a ends with 'x'", "column 3: ends is not supported; expected ==, !=, in or not in"},
-	{"a endswith'x'", "column 3: endswith is not supported; expected ==, !=, in or not in"},
-	{"has(a) && global()", "column 11: global() is not supported; expected " OPERAND},
+	{"a starts 'x'", "column 3: expected " OPERATOR},
+	{"a ends on 'x'", "column 3: expected " OPERATOR},
+	{"a containsx 'x'", "column 3: expected " OPERATOR},
+	{"a starts within 'x'", "column 3: expected " OPERATOR},
+	{"a contains {'x'}", "column 12: expected a quoted string"},
+	{"a starts with x", "column 15: expected a quoted string"},
+	{"a ends with", "column 12: expected a quoted string"},
+	/* means "no namespace", which is no question to a label */
+	{"has(a) && global()",
+		"column 11: global() stands alone, as a whole namespaceSelector; expected " OPERAND},
 };
 
 START_TEST(test_refusals_say_where_and_what)
@@ -225,6 +238,33 @@ START_TEST(test_nobody_need_hear_why)
 	CLEANUP(selector) struct selector *sel = selector_parse("role", NULL);
 
 	ck_assert_ptr_null(sel);
+}
+END_TEST
+
+/* --- other keys ----------------------------------------------------------------------------------------- */
+
+static const char *rename_a(const char *key, void *arg)
+{
+	const char *forbidden = arg;
+
+	if (forbidden && !strcmp(key, forbidden))
+		return NULL;
+	return strcmp(key, "a") != 0 ? key : "docker/a";
+}
+
+START_TEST(test_keys_are_mapped)
+{
+	CLEANUP(selector)
+	struct selector *sel = parsed("has(a) && !(a == 'a' || b in {'a'}) || all()");
+	CLEANUP(selector) struct selector *same = NULL;
+	char forbidden[] = "b";
+
+	ck_assert_int_eq(selector_map_keys(sel, rename_a, NULL), 0);
+	ck_assert_str_eq(selector_canonical(sel),
+		"((has(docker/a) && !(docker/a == \"a\" || b in {\"a\"})) || all())");
+	same = parsed(selector_canonical(sel));
+	ck_assert_str_eq(selector_id(sel), selector_id(same));
+	ck_assert_int_eq(selector_map_keys(sel, rename_a, forbidden), -1);
 }
 END_TEST
 
@@ -340,6 +380,19 @@ static const struct {
 	{"a in {'x', 'y'}", "", false},
 	{"a in {''}", "a=", true},
 	{"a in {}", "a=x", false},
+	{"a contains 'bc'", "a=abcd", true},
+	{"a contains 'bd'", "a=abcd", false},
+	{"a contains ''", "a=", true},
+	{"a contains ''", "", false},
+	{"a starts with 'ab'", "a=abc", true},
+	{"a starts with 'bc'", "a=abc", false},
+	{"a starts with 'abcd'", "a=abc", false},
+	{"a starts with ''", "b=1", false},
+	{"a ends with 'bc'", "a=abc", true},
+	{"a ends with 'ab'", "a=abc", false},
+	{"a ends with 'xabc'", "a=abc", false},
+	{"a ends with ''", "a=", true},
+	{"!a ends with 'c'", "", true}, /* absent: false, and its negation true */
 	{"a not in {'x', 'y'}", "a=x", false},
 	{"a not in {'x', 'y'}", "a=z", true},
 	{"a not in {'x', 'y'}", "", true},
@@ -491,6 +544,7 @@ static TCase *parser_tests(void)
 	tcase_add_test(tcase, test_a_known_id);
 	tcase_add_loop_test(tcase, test_refusals_say_where_and_what, 0, COUNT(refused));
 	tcase_add_test(tcase, test_nobody_need_hear_why);
+	tcase_add_test(tcase, test_keys_are_mapped);
 	return tcase;
 }
 

@@ -238,7 +238,7 @@ static const struct {
 	{"{kind: policy, apiVersion: V1}",
 		"f:1:1: unknown resource type (policy) and/or version (V1)"},
 	{"{kind: policy}", "f:1:1: unknown resource type (policy) and/or version ()"},
-	{"{kind: GlobalNetworkPolicy, apiVersion: projectcalico.org/v3}",
+	{"{kind: GlobalNetworkPolicy, apiVersion: v1}",
 		"f:1:1: unknown resource type (GlobalNetworkPolicy)"},
 	{"{kind: policyList, apiVersion: v1}", "f:1:1: items is missing in a policyList"},
 	{"{kind: policyList, apiVersion: v1, items: [{kind: profile, apiVersion: v1}]}",
@@ -311,7 +311,7 @@ static const struct {
 	/* across fields: found by the enforcer's reader, placed by its path */
 	{RULE "    source: {ports: [80]}\n", "f:7:21: spec.ingress[0].source.ports: needs"},
 	{RULE "    protocol: sctp\n    destination: {notPorts: [80]}\n",
-		"f:8:29: spec.ingress[0].destination.notPorts: needs"},
+		"f:8:29: ports need the rule's protocol"},
 	{RULE "    source: {nets: [10.0.0.0/8, '2001:db8::/32']}\n",
 		"f:7:33: spec.ingress[0].source.nets[1]: IPv6"},
 	{RULE "    ipVersion: 6\n    source: {net: 10.0.0.0/8}\n",

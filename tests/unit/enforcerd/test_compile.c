@@ -137,6 +137,9 @@ static const struct {
 		"ct original protocol 6 ct original proto-src 1024" R},
 	{"[{'action':'allow','protocol':'tcp','destination':{'ports':[443,80,443]}}]",
 		"ct original protocol 6 ct reply proto-src @port_PORTS" R "port_PORTS: 80 443\n"},
+	{"[{'action':'allow','protocol':'sctp','destination':{'ports':[7,'9:11']}}]",
+		"ct original protocol 132 ct reply proto-src 7" R
+		"ct original protocol 132 ct reply proto-src 9-11" R},
 	{"[{'action':'allow','protocol':'udp','destination':{'ports':['100:200']}}]",
 		"ct original protocol 17 ct reply proto-src 100-200" R},
 	{"[{'action':'allow','protocol':'tcp','destination':{'ports':[80,'100:200',443,"

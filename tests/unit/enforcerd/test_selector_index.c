@@ -19,7 +19,8 @@ static const char *const texts[] = {"", "all()", "a == 'x'", "a == 'y'", "a != '
 	"(a == 'x' || b == 'y') && (c == 'x' || c == 'z')", "!(a == 'x')", "!!(a == 'x')",
 	"a == 'x' && !(b == 'x')", "has(a) && has(b) && has(c)", "a == ''",
 	"a == 'no such value may be that long but a selector can say it'", "ab == 'x'",
-	"a.b == 'x'"};
+	"a.b == 'x'", "a contains 'x'", "a starts with 'x' && has(b)", "!a ends with 'x'",
+	"a ends with ''"};
 
 enum { ITEMS = COUNT(texts) };
 

@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The v3 form through bulkheadctl, conversion to it, and what the man pages show.
+
+BULKHEAD_BIN names the folder of the programs (default: build/bin).
+"""
+import json
+import os
+import subprocess
+import unittest
+
+from ctl_case import CTL, DATABASE, FRONTEND, ROOT, Case
+
+V3 = """\
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: default.database, labels: {team: db}, annotations: {why: because}}
+spec:
+  order: 10
+  namespaceSelector: all()
+  selector: role == 'database'
+  types: [Ingress]
+  ingress:
+  - action: Allow
+    metadata: {annotations: {ticket: "5"}}
+    protocol: TCP
+    source: {selector: role starts with 'front', namespaceSelector: projectcalico.org/name == 'shop'}
+    destination: {ports: [3306, "4000:4010"]}
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  selector: role == 'web'
+  egress:
+  - {action: Allow, destination: {notSelector: has(secret)}}
+"""
+
+
+class Forms(Case):
+    def test_v3_policies_round_trip(self):
+        self.ok("apply", "-f", "-", stdin=V3 + "---\n" + DATABASE)
+        stored = self.policies()
+        self.assertEqual(set(stored), {"default.database", "shop/web", "database"})
+        for form in ("yaml", "json"):
+            text = self.ok("get", "policies", "-o", form).out
+            self.ok("delete", "policy", *stored)
+            self.ok("create", "-f", "-", stdin=text)
+            self.assertEqual(self.policies(), stored)
+        listed = json.loads(self.ok("get", "policies", "-o", "json", "shop/web").out)
+        self.assertEqual((listed[0]["kind"], listed[0]["metadata"], listed[0]["spec"]["selector"]),
+                         ("NetworkPolicy", {"name": "web", "namespace": "shop"}, "role == 'web'"))
+        self.ok("delete", "-f", "-", stdin=V3)
+        self.assertEqual(set(self.policies()), {"database"})
+
+    def test_v3_staged_policies_stand_beside_those_in_force(self):
+        self.ok("apply", "-f", "-", stdin=V3)
+        in_force = self.policies()
+        self.ok("apply", "--staged", "-f", "-", stdin=V3.replace("has(secret)", "has(other)"))
+        stored = self.policies()
+        self.assertEqual({name: stored[name] for name in in_force}, in_force)
+        self.assertEqual(set(stored) - set(in_force), {"_staged/default.database", "_staged/shop/web"})
+        for form in ("yaml", "json"):
+            self.ok("replace", "-f", "-", stdin=self.ok("get", "policies", "-o", form).out)
+            self.assertEqual(self.policies(), stored)
+        listed = json.loads(self.ok("get", "policies", "-o", "json", "_staged/shop/web").out)
+        self.assertEqual(listed[0]["kind"], "StagedNetworkPolicy")
+
+    def test_a_name_of_the_other_form_is_not_overwritten(self):
+        v1 = DATABASE.replace("name: database", "name: shop/web")
+        self.ok("apply", "-f", "-", stdin=v1)
+        stored = self.policies()
+        for verb in ("apply", "replace"):
+            result = self.ctl(verb, "-f", "-", stdin=V3)
+            self.assertEqual(result.status, 1)
+            self.assertIn('-:16:1: policy "shop/web" is there in another form', result.err)
+            self.assertEqual(self.policies(), stored)
+        self.ok("delete", "policy", "shop/web")
+        self.ok("apply", "-f", "-", stdin=V3)
+        self.assertEqual(self.ctl("apply", "-f", "-", stdin=v1).status, 1)
+
+
+class Converting(Case):
+    def test_what_is_printed_can_be_applied(self):
+        text = self.ok("convert", "-f", "-", stdin=DATABASE + "---\n" + FRONTEND, store=False).out
+        as_json = self.ok("convert", "-o", "json", "-f", "-", stdin=DATABASE + "---\n" + FRONTEND, store=False).out
+        self.ok("apply", "-f", "-", stdin=text)
+        stored = self.policies()
+        self.assertEqual([stored[name]["form"] for name in ("database", "frontend")], ["v3", "v3"])
+        self.ok("apply", "-f", "-", stdin=as_json)
+        self.assertEqual(self.policies(), stored)
+        # nothing but the form differs
+        self.ok("apply", "-f", "-", stdin=DATABASE + "---\n" + FRONTEND)
+        for name, record in self.policies().items():
+            self.assertEqual(record["spec"], stored[name]["spec"])
+        # what is of v3 already stays
+        again = self.ok("convert", "-f", "-", stdin=text, store=False)
+        self.assertEqual((again.out, again.err), (text, ""))
+
+    def test_errors_have_their_place(self):
+        bad = DATABASE.replace("role == 'database'", "has(projectcalico.org/namespace)")
+        result = self.ctl("convert", "-f", "-", stdin=FRONTEND + "---\n" + bad, store=False)
+        self.assertEqual((result.status, result.out), (1, ""))
+        self.assertRegex(result.err, r'^-:11:1: policy "database": v3 cannot say it: ')
+        self.assertEqual(self.ctl("convert", store=False).status, 64)
+        result = self.ctl("convert", "-f", "-", stdin=FRONTEND.replace("egress", "egres"), store=False)
+        self.assertRegex(result.err, r'^-:6:3: unknown field "egres"')
+
+    def test_says_when_new_names_change_places(self):
+        def policy(name, order=""):
+            return f"apiVersion: v1\nkind: policy\nmetadata: {{name: {name}}}\nspec: {{selector: all(){order}}}\n---\n"
+
+        def notes(*policies):
+            return self.ok("convert", "-f", "-", stdin="".join(policies), store=False).err
+
+        self.assertEqual(notes(policy("Zebra"), policy("ant")),
+                         "note: policies Zebra and ant are of one order and change places, since their names decide: "
+                         "give them orders\n")
+        self.assertEqual(notes(policy("Zebra", ", order: 1"), policy("ant", ", order: 2")), "")
+        self.assertEqual(notes(policy("Zebra"), policy("ant", ", order: 2")), "")
+        self.assertIn("Zebra and ant", notes(policy("Zebra", ", order: 1"), policy("ant", ", order: 1")))
+        self.assertEqual(notes(policy("Ant"), policy("zebra")), "")
+
+
+class Manual(Case):
+    """What the man pages show does what they say."""
+
+    def blocks(self, page):
+        with open(os.path.join(ROOT, "docs", page), encoding="utf-8") as file:
+            text = file.read()
+        return [block.split(".Ed\n")[0].replace("\\(aq", "'").replace("\\&", "")
+                for block in text.split(".Bd -literal -offset indent\n")[1:]]
+
+    def test_policies(self):
+        policies = [block for block in self.blocks("bulkhead-policy.5") if "apiVersion" in block]
+        self.assertGreaterEqual(len(policies), 4)
+        self.assertTrue(any("projectcalico.org/v3" in policy for policy in policies))
+        for policy in policies:
+            with self.subTest(policy=policy):
+                self.ok("validate", "-f", "-", stdin=policy)
+                self.ok("apply", "-f", "-", stdin=policy)
+
+    def test_commands(self):
+        self.add_node()
+        self.add_endpoint("mysql-1", {})
+        self.file(DATABASE, "policies.yaml")
+        self.file(FRONTEND, "tighter.yaml")
+        environment = {"PATH": os.path.dirname(os.path.abspath(CTL)) + ":" + os.environ["PATH"],
+                       "BULKHEAD_REDIS_URL": "unix://" + self.redis.path}
+        # watch has no end of its own: class Watching runs it
+        lines = [line for block in self.blocks("bulkheadctl.1") for line in block.splitlines()
+                 if line.startswith("bulkheadctl ") and not line.startswith("bulkheadctl watch")]
+        self.assertGreaterEqual(len(lines), 6)
+        for line in lines:
+            with self.subTest(line=line):
+                done = subprocess.run(line, shell=True, cwd=self.directory, env=environment,
+                                      capture_output=True, text=True, timeout=20)
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
