@@ -241,6 +241,11 @@ const char *redis_server_unix_url(const struct redis_server *server)
 	return server->unix_url;
 }
 
+unsigned redis_server_port(const struct redis_server *server)
+{
+	return server->port;
+}
+
 unsigned redis_server_tls_port(const struct redis_server *server)
 {
 	return server->tls_port;

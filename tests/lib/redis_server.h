@@ -36,6 +36,7 @@ void redis_server_resume(struct redis_server *server);
 /* Borrowed. */
 const char *redis_server_url(const struct redis_server *server); /* redis://127.0.0.1:PORT */
 const char *redis_server_unix_url(const struct redis_server *server);
+unsigned redis_server_port(const struct redis_server *server);
 unsigned redis_server_tls_port(const struct redis_server *server);
 const char *redis_server_ca(const struct redis_server *server);
 const char *redis_server_dir(const struct redis_server *server);
