@@ -20,6 +20,8 @@ struct redis_server_options {
 		tls_name; /* makes a TLS port, with a certificate for "IP:127.0.0.1", "DNS:localhost", ... */
 };
 
+/* A port of 127.0.0.1 that nobody listens on. */
+unsigned redis_server_free_port(void);
 /* options may be NULL. */
 struct redis_server *redis_server_start(const struct redis_server_options *options);
 void redis_server_stop(
