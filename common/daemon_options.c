@@ -32,8 +32,8 @@ void daemon_options_table(struct daemon_options *o, const struct daemon_defaults
 {
 	const struct config_option options[DAEMON_OPTION_COUNT] = {
 		{"redis", "BULKHEAD_REDIS_URL", "URL", "redis://127.0.0.1:6379",
-			"the store: redis://, rediss:// or unix://", CONFIG_CHECKED, &o->redis_url,
-			0, 0, true, redis_url_check},
+			"the store: redis://, rediss://, unix:// or redis+sentinel://",
+			CONFIG_CHECKED, &o->redis_url, 0, 0, true, redis_url_check},
 		{"redis-password-file", "BULKHEAD_REDIS_PASSWORD_FILE", "FILE", NULL,
 			"file whose first line is the password", CONFIG_STRING,
 			&o->redis_password_file},

@@ -3,6 +3,8 @@
 
 #include "common/backoff.h"
 #include "common/redis_codec.h"
+#include "common/redis_password.h"
+#include "common/redis_sentinel.h"
 #include "common/redis_transport.h"
 #include "common/redis_url.h"
 #include "common/xalloc.h"
@@ -20,7 +22,8 @@
  */
 enum { CONNECT_SECONDS = 5, IDLE_SECONDS = 5, WORDS_MAX = 64 };
 
-enum state { STATE_WAITING, STATE_CONNECTING, STATE_HANDSHAKE, STATE_READY };
+/* ASKING: Sentinels, for the master; that question has its own time limit. */
+enum state { STATE_WAITING, STATE_ASKING, STATE_CONNECTING, STATE_HANDSHAKE, STATE_READY };
 
 struct pending {
 	redis_reply_fn *fn;
@@ -45,6 +48,7 @@ struct redis {
 	void *arg;
 	enum state state;
 	struct redis_transport *transport;
+	struct redis_sentinel *sentinel; /* NULL where the URL names the server */
 	struct bufferevent *bev;
 	struct redis_codec *codec;
 	unsigned long
@@ -56,7 +60,7 @@ struct redis {
 	struct event *timer; /* reconnect, connect limit, or keepalive, by state */
 	bool ping_sent;
 	struct backoff backoff;
-	char peer[300];
+	char peer[420];
 	char cause[ERR_TEXT_MAX];
 };
 
@@ -109,6 +113,8 @@ static void drop_subscriptions(struct redis *redis)
 
 static void close_connection(struct redis *redis)
 {
+	if (redis->sentinel)
+		redis_sentinel_cancel(redis->sentinel);
 	if (redis->bev)
 		bufferevent_free(redis->bev);
 	redis->bev = NULL;
@@ -271,27 +277,18 @@ static void on_select(redis_reply *reply, void *arg)
 	take_step(arg, reply, "SELECT");
 }
 
-/* First line of the password file, or NULL with *err. */
-static char *read_password(const char *path, struct err *err)
+/* Sentinels may be behind: a master that was demoted still answers, and would take neither a write nor news. */
+static void on_role(redis_reply *reply, void *arg)
 {
-	cleanup_file FILE *file = fopen(path, "re");
-	char line[4096];
-	char *password = NULL;
+	struct redis *redis = arg;
+	const char *role = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements
+				   ? redis_reply_text(reply->element[0], NULL)
+				   : NULL;
 
-	if (!file) {
-		err_set(err, errno, "open password file %s", path);
-	} else if (!fgets(line, sizeof(line), file)) {
-		err_set(err, ferror(file) ? errno : 0, "read password file %s: no first line",
-			path);
-	} else if (strlen(line) == sizeof(line) - 1) {
-		err_set(err, 0, "read password file %s: first line is longer than %zu bytes", path,
-			sizeof(line) - 2);
-	} else {
-		line[strcspn(line, "\r\n")] = '\0';
-		password = xstrdup(line);
-	}
-	explicit_bzero(line, sizeof(line));
-	return password;
+	if (role && strcmp(role, "master") != 0 && redis->state == STATE_HANDSHAKE)
+		lose(redis, "Sentinel named it, but it is no master (any more)");
+	else
+		take_step(redis, reply, "ROLE");
 }
 
 static int push_auth(struct redis *redis, const char *password)
@@ -316,7 +313,7 @@ static int send_auth(struct redis *redis, struct err *err)
 	if (!redis->password_file) {
 		rc = push_auth(redis, redis->url.password);
 	} else {
-		from_file = read_password(redis->password_file, err);
+		from_file = redis_password_read(redis->password_file, err);
 		if (!from_file)
 			return -1;
 		rc = push_auth(redis, from_file);
@@ -324,6 +321,16 @@ static int send_auth(struct redis *redis, struct err *err)
 		free(from_file);
 	}
 	return rc < 0 ? err_set(err, ENOMEM, "send AUTH") : 0;
+}
+
+static int push_role(struct redis *redis)
+{
+	const char *const role[] = {"ROLE"};
+
+	if (!redis->sentinel)
+		return 0;
+	redis->handshake_left++;
+	return push(redis, 1, role, NULL, on_role, redis);
 }
 
 static void begin_handshake(struct redis *redis)
@@ -344,7 +351,7 @@ static void begin_handshake(struct redis *redis)
 	redis->handshake_left++;
 	/* the name is a courtesy: an ACL that does not grant it is no reason to stay away */
 	if (push(redis, 3, setname, NULL, NULL, NULL) < 0 ||
-		push(redis, 2, select, NULL, on_select, redis) < 0)
+		push(redis, 2, select, NULL, on_select, redis) < 0 || push_role(redis) < 0)
 		lose(redis, "send SELECT: out of memory");
 }
 
@@ -471,7 +478,8 @@ static void on_bev_event(struct bufferevent *bev, short what, void *arg)
 
 /* --- connecting -------------------------------------------------------------------------------- */
 
-static void connect_now(struct redis *redis)
+/* host NULL: the unix socket. */
+static void connect_to(struct redis *redis, const char *host, uint16_t port)
 {
 	struct err err = {0};
 	unsigned long connection = redis->connection;
@@ -479,16 +487,50 @@ static void connect_now(struct redis *redis)
 	redis->state = STATE_CONNECTING;
 	set_timer(redis, CONNECT_SECONDS * 1000);
 	redis->codec = redis_codec_new();
-	redis->bev = redis_transport_open(redis->transport, &err);
+	redis->bev = redis_transport_open(redis->transport, host, &err);
 	if (!redis->bev) {
 		lose(redis, err.text);
 		return;
 	}
 	bufferevent_setcb(redis->bev, on_read, NULL, on_bev_event, redis);
 	bufferevent_enable(redis->bev, EV_READ | EV_WRITE);
-	if (redis_transport_connect(redis->transport, redis->bev) < 0 &&
+	if (redis_transport_connect(redis->transport, redis->bev, port) < 0 &&
 		redis->connection == connection)
 		lose(redis, strerror(errno));
+}
+
+static void name_server(struct redis *redis, const char *host, uint16_t port)
+{
+	const char *form = strchr(host, ':') ? "[%.250s]:%u" : "%.250s:%u";
+	size_t used;
+
+	snprintf(redis->peer, sizeof(redis->peer), form, host, port);
+	used = strlen(redis->peer);
+	if (redis->sentinel)
+		snprintf(redis->peer + used, sizeof(redis->peer) - used, " (master %s)",
+			redis->url.master);
+}
+
+static void on_master(const struct redis_address *master, const char *cause, void *arg)
+{
+	struct redis *redis = arg;
+
+	if (!master) {
+		lose(redis, cause);
+		return;
+	}
+	name_server(redis, master->host, master->port);
+	connect_to(redis, master->host, master->port);
+}
+
+static void connect_now(struct redis *redis)
+{
+	if (!redis->sentinel) {
+		connect_to(redis, redis->url.host, redis->url.port);
+		return;
+	}
+	redis->state = STATE_ASKING;
+	redis_sentinel_ask(redis->sentinel);
 }
 
 /*
@@ -520,6 +562,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	case STATE_WAITING:
 		connect_now(redis);
 		break;
+	case STATE_ASKING:
+		break;
 	case STATE_CONNECTING:
 		lose(redis, "connect: timed out");
 		break;
@@ -537,13 +581,22 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static void name_peer(struct redis *redis)
 {
 	const struct redis_url *url = &redis->url;
-	bool v6 = url->host && strchr(url->host, ':');
 
 	if (url->path)
 		snprintf(redis->peer, sizeof(redis->peer), "%.290s", url->path);
+	else if (url->host)
+		name_server(redis, url->host, url->port);
 	else
-		snprintf(redis->peer, sizeof(redis->peer), v6 ? "[%.280s]:%u" : "%.280s:%u",
-			url->host, url->port);
+		snprintf(redis->peer, sizeof(redis->peer), "master %s of Sentinel %.100s",
+			url->master, url->sentinels[0].host);
+}
+
+static int open_sentinel(struct redis *redis, struct event_base *base, struct err *err)
+{
+	if (!redis->url.master)
+		return 0;
+	redis->sentinel = redis_sentinel_new(base, &redis->url, redis->transport, on_master, redis);
+	return redis->sentinel ? 0 : err_set(err, ENOMEM, "create timer");
 }
 
 struct redis *redis_new(struct event_base *base, const struct redis_options *options,
@@ -562,7 +615,7 @@ struct redis *redis_new(struct event_base *base, const struct redis_options *opt
 		return NULL;
 	name_peer(redis);
 	redis->transport = redis_transport_new(base, &redis->url, options, err);
-	if (!redis->transport)
+	if (!redis->transport || open_sentinel(redis, base, err) < 0)
 		return NULL;
 	redis->timer = evtimer_new(base, on_timer, redis);
 	if (!redis->timer) {
@@ -594,6 +647,7 @@ void redis_free(struct redis *redis)
 	/* the loop may end before the last hold is dropped: nothing of it is kept */
 	if (redis->timer)
 		event_free(redis->timer);
+	redis_sentinel_free(steal_ptr(redis->sentinel));
 	redis_transport_free(steal_ptr(redis->transport));
 	redis->timer = NULL;
 	release(redis);

@@ -21,7 +21,9 @@ typedef struct redisReply redis_reply; /* hiredis' reply tree */
 /* What was asked for on the command line. Strings are borrowed for the life of the connection. */
 struct redis_options {
 	const char *
-		url; /* redis://[user[:password]@]host[:port][/db], rediss://..., unix:///path[?db=N] */
+		url; /* redis://[user[:password]@]host[:port][/db], rediss://..., unix:///path[?db=N],
+		      * redis+sentinel://[user[:password]@]host[:port],.../master[/db] (rediss+sentinel://: TLS to all of them);
+		      * Sentinels are asked anew for each connection */
 	const char *
 		password_file; /* NULL or a file whose first line overrides the URL's password; re-read at each connect */
 	const char *ca, *cert, *key; /* TLS files, or NULL (ca: the system's store) */

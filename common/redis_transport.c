@@ -21,8 +21,9 @@ struct redis_transport {
 	struct event_base *base;
 	const struct redis_url *url;
 	SSL_CTX *tls;
-	struct evdns_base *dns; /* NULL where the host is an address or a path */
-	bool asked;             /* a name was looked up before */
+	struct evdns_base *dns;        /* NULL until a host is a name */
+	char host[REDIS_HOST_MAX + 1]; /* of the last bufferevent; "" for the unix socket */
+	bool asked;                    /* a name was looked up before */
 };
 
 static bool is_address(const char *host)
@@ -58,13 +59,6 @@ struct redis_transport *redis_transport_new(struct event_base *base, const struc
 		if (!transport->tls)
 			return NULL;
 	}
-	if (url->host && !is_address(url->host)) {
-		transport->dns = open_dns(base);
-		if (!transport->dns) {
-			err_set(err, 0, "open resolver");
-			return NULL;
-		}
-	}
 	return steal_ptr(transport);
 }
 
@@ -78,15 +72,28 @@ void redis_transport_free(struct redis_transport *transport)
 	free(transport);
 }
 
-struct bufferevent *redis_transport_open(struct redis_transport *transport, struct err *err)
+/* The resolver is there once a host is a name: a Sentinel may tell either. */
+static int set_host(struct redis_transport *transport, const char *host, struct err *err)
+{
+	snprintf(transport->host, sizeof(transport->host), "%s", host ? host : "");
+	if (!host || is_address(host) || transport->dns)
+		return 0;
+	transport->dns = open_dns(transport->base);
+	return transport->dns ? 0 : err_set(err, 0, "open resolver");
+}
+
+struct bufferevent *redis_transport_open(
+	struct redis_transport *transport, const char *host, struct err *err)
 {
 	struct bufferevent *bev;
 	SSL *ssl;
 
+	if (set_host(transport, host, err) < 0)
+		return NULL;
 	if (!transport->tls) {
 		bev = bufferevent_socket_new(transport->base, -1, BEV_OPT_CLOSE_ON_FREE);
 	} else {
-		ssl = redis_tls_session(transport->tls, transport->url->host, err);
+		ssl = redis_tls_session(transport->tls, transport->host, err);
 		if (!ssl)
 			return NULL;
 		bev = bufferevent_openssl_socket_new(transport->base, -1, ssl,
@@ -112,15 +119,17 @@ static void refresh_dns(struct redis_transport *transport)
 	transport->asked = true;
 }
 
-int redis_transport_connect(struct redis_transport *transport, struct bufferevent *bev)
+int redis_transport_connect(
+	struct redis_transport *transport, struct bufferevent *bev, uint16_t port)
 {
 	const struct redis_url *url = transport->url;
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 
 	if (!url->path) {
 		refresh_dns(transport);
-		return bufferevent_socket_connect_hostname(
-			bev, transport->dns, AF_UNSPEC, url->host, url->port);
+		return bufferevent_socket_connect_hostname(bev,
+			is_address(transport->host) ? NULL : transport->dns, AF_UNSPEC,
+			transport->host, port);
 	}
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", url->path);
 	return bufferevent_socket_connect(bev, (struct sockaddr *)&sun, sizeof(sun));
@@ -157,8 +166,7 @@ void redis_transport_cause(const struct redis_transport *transport, struct buffe
 	int dns = bufferevent_socket_get_dns_error(bev);
 
 	if (dns)
-		snprintf(text, size, "resolve %s: %s", transport->url->host,
-			evutil_gai_strerror(dns));
+		snprintf(text, size, "resolve %s: %s", transport->host, evutil_gai_strerror(dns));
 	else if (ssl && (code || SSL_get_verify_result(ssl) != X509_V_OK))
 		redis_tls_cause(ssl, code, text, size);
 	else if (what & BEV_EVENT_EOF || !error)

@@ -6,7 +6,13 @@
 
 #include <string.h>
 
-enum { REDIS_PORT = 6379, DB_MAX = 9999, UNIX_PATH_MAX_LEN = 107 };
+enum {
+	REDIS_PORT = 6379,
+	SENTINEL_PORT = 26379,
+	MASTER_MAX = 128,
+	DB_MAX = 9999,
+	UNIX_PATH_MAX_LEN = 107
+};
 
 static int hex_digit(char c)
 {
@@ -71,37 +77,54 @@ static int parse_userinfo(const char *text, size_t len, struct redis_url *url, s
 	return 0;
 }
 
-static int parse_host(const char *text, size_t len, struct redis_url *url, struct err *err)
+bool redis_host_ok(const char *host)
 {
 	static const char host_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 					 "0123456789-_.:";
+	size_t len = strspn(host, host_chars);
+
+	return len && !host[len] && len <= REDIS_HOST_MAX;
+}
+
+/* port is the default, and becomes what is written. */
+static int parse_address(
+	const char *text, size_t len, unsigned port, struct redis_address *to, struct err *err)
+{
 	const char *end = text[0] == '[' ? memchr(text, ']', len) : NULL;
 	size_t host_len;
-	unsigned port = REDIS_PORT;
 	const char *rest;
 
 	if (text[0] == '[' && !end)
 		return err_set(err, 0, "redis URL: \"]\" is missing");
 	if (end) {
-		url->host = xstrndup(text + 1, (size_t)(end - text - 1));
+		to->host = xstrndup(text + 1, (size_t)(end - text - 1));
 		rest = end + 1;
 	} else {
 		const char *colon = memchr(text, ':', len);
 
 		host_len = colon ? (size_t)(colon - text) : len;
-		url->host = xstrndup(text, host_len);
+		to->host = xstrndup(text, host_len);
 		rest = text + host_len;
 	}
-	if (!*url->host)
+	if (!*to->host)
 		return err_set(err, 0, "redis URL: host is missing");
-	if (url->host[strspn(url->host, host_chars)])
-		return err_set(err, 0, "redis URL: bad character in the host");
+	if (!redis_host_ok(to->host))
+		return err_set(err, 0, "redis URL: bad character in the host, or it is too long");
 	if (rest < text + len && (*rest != ':' ||
 					 !parse_number(rest + 1, (size_t)(text + len - rest - 1),
 						 UINT16_MAX, &port) ||
 					 !port))
 		return err_set(err, 0, "redis URL: bad port");
-	url->port = (uint16_t)port;
+	to->port = (uint16_t)port;
+	return 0;
+}
+
+static int parse_db(const char *text, struct redis_url *url, struct err *err)
+{
+	if (*text == '/' && text[1] && !parse_number(text + 1, strlen(text + 1), DB_MAX, &url->db))
+		return err_set(err, 0, "redis URL: the path is a database number");
+	if (*text == '?')
+		return err_set(err, 0, "redis URL: parameters are not understood");
 	return 0;
 }
 
@@ -110,17 +133,59 @@ static int parse_tcp(const char *text, struct redis_url *url, struct err *err)
 	size_t authority = strcspn(text, "/?");
 	const char *at = memrchr(text, '@', authority);
 	const char *host = at ? at + 1 : text;
+	struct redis_address to = {0};
+	int rc;
 
 	if (at && parse_userinfo(text, (size_t)(at - text), url, err) < 0)
 		return -1;
-	if (parse_host(host, (size_t)(text + authority - host), url, err) < 0)
+	rc = parse_address(host, (size_t)(text + authority - host), REDIS_PORT, &to, err);
+	url->host = to.host;
+	url->port = to.port;
+	return rc < 0 ? -1 : parse_db(text + authority, url, err);
+}
+
+static int parse_sentinels(const char *text, size_t len, struct redis_url *url, struct err *err)
+{
+	const char *end = text + len;
+
+	for (;;) {
+		const char *comma = memchr(text, ',', (size_t)(end - text));
+		size_t one = (size_t)((comma ? comma : end) - text);
+
+		if (url->sentinel_count == REDIS_SENTINELS_MAX)
+			return err_set(
+				err, 0, "redis URL: more than %d Sentinels", REDIS_SENTINELS_MAX);
+		if (parse_address(text, one, SENTINEL_PORT, &url->sentinels[url->sentinel_count++],
+			    err) < 0)
+			return -1;
+		if (!comma)
+			return 0;
+		text = comma + 1;
+	}
+}
+
+/* [user:password@]host[:port],.../master[/db]; the login is the master's. */
+static int parse_sentinel(const char *text, struct redis_url *url, struct err *err)
+{
+	static const char name_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					 "0123456789-_.";
+	size_t authority = strcspn(text, "/?");
+	const char *at = memrchr(text, '@', authority);
+	const char *hosts = at ? at + 1 : text;
+	const char *name = text + authority + (text[authority] == '/');
+	size_t name_len = strspn(name, name_chars);
+
+	if (at && parse_userinfo(text, (size_t)(at - text), url, err) < 0)
 		return -1;
-	text += authority;
-	if (*text == '/' && text[1] && !parse_number(text + 1, strlen(text + 1), DB_MAX, &url->db))
-		return err_set(err, 0, "redis URL: the path is a database number");
-	if (*text == '?')
-		return err_set(err, 0, "redis URL: parameters are not understood");
-	return 0;
+	if (parse_sentinels(hosts, (size_t)(text + authority - hosts), url, err) < 0)
+		return -1;
+	if (text[authority] != '/' || !name_len || name_len > MASTER_MAX ||
+		!strchr("/?", name[name_len]))
+		return err_set(err, 0,
+			"redis URL: the master's name follows the Sentinels: /NAME of letters, "
+			"digits and _ . -");
+	url->master = xstrndup(name, name_len);
+	return parse_db(name + name_len, url, err);
 }
 
 static int parse_unix(const char *text, struct redis_url *url, struct err *err)
@@ -151,7 +216,8 @@ int redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 		bool tls;
 		int (*parse)(const char *text, struct redis_url *url, struct err *err);
 	} schemes[] = {{"redis://", false, parse_tcp}, {"rediss://", true, parse_tcp},
-		{"unix://", false, parse_unix}};
+		{"unix://", false, parse_unix}, {"redis+sentinel://", false, parse_sentinel},
+		{"rediss+sentinel://", true, parse_sentinel}};
 
 	*url = (struct redis_url){0};
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
@@ -165,7 +231,9 @@ int redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 		redis_url_clear(url);
 		return -1;
 	}
-	return err_set(err, 0, "redis URL must begin with redis://, rediss:// or unix://");
+	return err_set(err, 0,
+		"redis URL must begin with redis://, rediss://, unix://, "
+		"redis+sentinel:// or rediss+sentinel://");
 }
 
 void redis_url_clear(struct redis_url *url)
@@ -176,6 +244,9 @@ void redis_url_clear(struct redis_url *url)
 	free(url->user);
 	free(url->host);
 	free(url->path);
+	free(url->master);
+	for (size_t i = 0; i < url->sentinel_count; i++)
+		free(url->sentinels[i].host);
 	*url = (struct redis_url){0};
 }
 

@@ -189,6 +189,11 @@ char *store_accept_key(const char *stream)
 	return xasprintf(STORE_PREFIX "accept:%s", stream);
 }
 
+char *store_history_key(const char *stream)
+{
+	return xasprintf(STORE_PREFIX "history:%s", stream);
+}
+
 bool store_stream_has(const char *stream, enum store_kind kind)
 {
 	return is_node_stream(stream) == kinds[kind].of_node;

@@ -22,6 +22,8 @@
 enum { STORE_EPOCH_MAX = 64, STORE_HEAD_MAX = 160 };
 /* Redis cuts off a subscriber that is 8 MB behind for a minute: what is larger than this is read, not sent. */
 enum { STORE_EVENT_MAX = 512 << 10 };
+/* Revisions that are remembered: 200 KB of Redis, and nobody edits policies that often while a node is away. */
+enum { STORE_HISTORY_MAX = 4096 };
 
 /* The hashes of a stream. Those of a node stream are keyed endpoints:<node>, networks:<node>. */
 enum store_kind {
@@ -63,6 +65,12 @@ char *store_hash_key(const char *stream, enum store_kind kind);
 char *store_status_key(const char *node);
 /* What `bulkheadctl store accept` writes: the head that the operator accepts although a rule refuses it. */
 char *store_accept_key(const char *stream);
+/*
+ * A hash beside the policies stream, written with each head: revision -> its id, for the last STORE_HISTORY_MAX revisions of the epoch.
+ * It tells a reader that was away whether the store went on from what it holds, or from something older (a dump, a lagging replica)
+ * that has been written to since and now has the higher revision.
+ */
+char *store_history_key(const char *stream);
 /* Which kinds a stream has: true for ENDPOINT and NETWORK in node streams, for the others in policies. */
 bool store_stream_has(const char *stream, enum store_kind kind);
 

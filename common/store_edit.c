@@ -116,6 +116,23 @@ static int queue_change(
 		       : redis_sync_queue(redis, err, "HDEL", key, change->id, NULL);
 }
 
+/* What this revision's id was, for readers that hold an earlier one; an epoch begins without a past. */
+static int queue_history(struct redis_sync *redis, const struct store_head *prev,
+	const struct store_head *head, struct err *err)
+{
+	cleanup_free char *key = store_history_key(STORE_POLICIES_STREAM);
+	cleanup_free char *revision = xasprintf("%llu", head->revision);
+	cleanup_free char *oldest = xasprintf("%llu", head->revision - STORE_HISTORY_MAX);
+	bool full = head->revision > STORE_HISTORY_MAX;
+
+	if (!prev && redis_sync_queue(redis, err, "DEL", key, NULL) < 0)
+		return -1;
+	if (full && redis_sync_queue(redis, err, "HDEL", key, oldest, NULL) < 0)
+		return -1;
+	return redis_sync_queue(redis, err, "HSET", key, revision, head->id, NULL);
+}
+
+/* prev NULL: a new epoch. */
 static int queue_head(struct redis_sync *redis, const struct store_changes *changes,
 	const struct store_head *prev, const struct store_head *head, struct err *err)
 {
@@ -125,7 +142,8 @@ static int queue_head(struct redis_sync *redis, const struct store_changes *chan
 		STORE_POLICIES_STREAM, prev, head, changes->items, changes->count);
 	char text[STORE_HEAD_MAX];
 
-	if (redis_sync_queue(redis, err, "SET", key, store_head_format(head, text), NULL) < 0)
+	if (queue_history(redis, prev, head, err) < 0 ||
+		redis_sync_queue(redis, err, "SET", key, store_head_format(head, text), NULL) < 0)
 		return -1;
 	return redis_sync_queue(redis, err, "PUBLISH", channel, event, NULL);
 }

@@ -14,11 +14,13 @@ enum { QUEUE_MAX = 1024, QUEUE_BYTES_MAX = 8 << 20 };
 
 struct store_reader {
 	char *stream, *channel, *head_key, *accept_key;
+	char *history_key; /* NULL for streams without one: a node's syncd rewrites what is not its last write */
 	char *hash_keys[KIND_COUNT]; /* NULL for kinds that the stream does not have */
 	struct redis *commands, *pubsub;
 	struct store_reader_ops ops;
 	void *arg;
 	bool subscribed, reading, again, force;
+	bool asked_ancestor; /* in the read under way */
 	bool has_head, took_empty;
 	bool complained; /* about a message, since the last good one */
 	struct store_head head;
@@ -199,6 +201,8 @@ struct found {
 	struct items items;
 	struct store_head head, accepted;
 	bool has_head, has_accepted;
+	const char *
+		ancestor; /* id that the history has for the held revision, or NULL; of the reply */
 };
 
 static int parse_exec(
@@ -217,13 +221,15 @@ static int parse_exec(
 						     reply->element[at++], err) < 0)
 			return err->text[0] ? -1 : err_set(err, 0, "EXEC: short reply");
 	}
-	if (reply->elements != at + 2)
+	if (reply->elements != at + 2 + reader->asked_ancestor)
 		return err_set(err, 0, "EXEC: unexpected number of replies");
 	if (read_head(reply->element[at], &found->head, &found->has_head, err) < 0)
 		return -1;
 	/* a broken acceptance accepts nothing */
 	if (read_head(reply->element[at + 1], &found->accepted, &found->has_accepted, NULL) < 0)
 		found->has_accepted = false;
+	if (reader->asked_ancestor)
+		found->ancestor = redis_reply_text(reply->element[at + 2], NULL);
 	return 0;
 }
 
@@ -248,7 +254,7 @@ static void settle(struct store_reader *reader, const struct found *found)
 	const char *reason = "";
 	enum store_verdict verdict = store_judge(reader->stream,
 		reader->has_head ? &reader->head : NULL, found->has_head ? &found->head : NULL,
-		found->has_accepted ? &found->accepted : NULL, &reason);
+		found->has_accepted ? &found->accepted : NULL, found->ancestor, &reason);
 	bool force = reader->force;
 
 	reader->force = false;
@@ -320,6 +326,19 @@ static int queue_read(struct store_reader *reader, const char *command, const ch
 	return redis_call(reader->commands, on_queued, reader, command, key, NULL);
 }
 
+/* Events are put aside while a read is under way, so that the head is still the held one when the answer comes. */
+static int ask_ancestor(struct store_reader *reader)
+{
+	char revision[24];
+
+	reader->asked_ancestor = reader->history_key && reader->has_head;
+	if (!reader->asked_ancestor)
+		return 0;
+	snprintf(revision, sizeof(revision), "%llu", reader->head.revision);
+	return redis_call(
+		reader->commands, on_queued, reader, "HGET", reader->history_key, revision, NULL);
+}
+
 static int send_reads(struct store_reader *reader)
 {
 	reader->queue_error[0] = '\0';
@@ -330,7 +349,7 @@ static int send_reads(struct store_reader *reader)
 			queue_read(reader, "HGETALL", reader->hash_keys[kind]) < 0)
 			return -1;
 	if (queue_read(reader, "GET", reader->head_key) < 0 ||
-		queue_read(reader, "GET", reader->accept_key) < 0)
+		queue_read(reader, "GET", reader->accept_key) < 0 || ask_ancestor(reader) < 0)
 		return -1;
 	return redis_call(reader->commands, on_exec, reader, "EXEC", NULL);
 }
@@ -434,6 +453,8 @@ struct store_reader *store_reader_new(struct event_base *base, const char *strea
 	reader->channel = store_channel(stream);
 	reader->head_key = store_head_key(stream);
 	reader->accept_key = store_accept_key(stream);
+	if (!strcmp(stream, STORE_POLICIES_STREAM))
+		reader->history_key = store_history_key(stream);
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
 		if (store_stream_has(stream, (enum store_kind)kind))
 			reader->hash_keys[kind] = store_hash_key(stream, (enum store_kind)kind);
@@ -460,6 +481,7 @@ void store_reader_free(struct store_reader *reader)
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
 		free(reader->hash_keys[kind]);
 	free(reader->accept_key);
+	free(reader->history_key);
 	free(reader->head_key);
 	free(reader->channel);
 	free(reader->stream);

@@ -23,7 +23,8 @@ static enum store_verdict judge_absent(bool policies, bool held, const char **re
 }
 
 enum store_verdict store_judge(const char *stream, const struct store_head *held,
-	const struct store_head *found, const struct store_head *accepted, const char **reason)
+	const struct store_head *found, const struct store_head *accepted, const char *ancestor,
+	const char **reason)
 {
 	bool policies = !strcmp(stream, STORE_POLICIES_STREAM);
 	int order;
@@ -47,5 +48,9 @@ enum store_verdict store_judge(const char *stream, const struct store_head *held
 		return keep(reason,
 			"the store is older than what is in force (a stale replica); what is in force "
 			"stays");
+	if (!order && ancestor && strcmp(ancestor, held->id) != 0)
+		return keep(reason,
+			"the store went on from something older than what is in force (an old dump or "
+			"a stale replica); what is in force stays");
 	return STORE_TAKE;
 }

@@ -15,9 +15,12 @@ enum store_verdict {
 /*
  * held and found may be NULL (nothing held; stream absent). accepted is the head that the operator accepted with
  * `bulkheadctl store accept`, or NULL: a found head equal to it is taken although a rule would keep the world.
+ * ancestor is the id that the found stream remembers for held's revision, or NULL where it remembers none: another one than held's
+ * means that the store did not go on from what is in force.
  * *reason is set to a constant text for STORE_KEEP, else to "".
  */
 enum store_verdict store_judge(const char *stream, const struct store_head *held,
-	const struct store_head *found, const struct store_head *accepted, const char **reason);
+	const struct store_head *found, const struct store_head *accepted, const char *ancestor,
+	const char **reason);
 
 #endif

@@ -32,8 +32,8 @@ static void fill_tables(struct options *o, struct tables *tables)
 	const struct tables t = {{
 		{
 			{"redis", "BULKHEAD_REDIS_URL", "URL", "redis://127.0.0.1:6379",
-				"the store: redis://, rediss:// or unix://", CONFIG_CHECKED,
-				&o->redis_url, 0, 0, true, redis_url_check},
+				"the store: redis://, rediss://, unix:// or redis+sentinel://",
+				CONFIG_CHECKED, &o->redis_url, 0, 0, true, redis_url_check},
 			{"redis-password-file", "BULKHEAD_REDIS_PASSWORD_FILE", "FILE", NULL,
 				"file whose first line is the password", CONFIG_STRING,
 				&o->redis_password_file, 0, 0, false, NULL},

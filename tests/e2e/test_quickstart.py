@@ -105,8 +105,20 @@ class Quickstart(Case):
     def test_2_the_store_needs_its_password(self):
         words = ["exec", "bulkhead-redis", "/usr/bin/redis-cli", "-s", "/run/bulkhead/redis.sock", "PING"]
         self.assertIn("NOAUTH", self.engine.docker(*words, check=False).stdout)
-        listing = self.engine.docker("exec", "bulkhead-redis", "/bin/busybox", "ls", "-ln", "/run/bulkhead").stdout
-        self.assertRegex(listing, r"(?m)^-rw-r----- .* redis\.password$")
+        for program in ("syncd", "enforcerd", "bulkheadctl"):
+            with self.subTest(program=program):
+                listing = self.engine.docker("exec", "bulkhead-redis", "/bin/busybox", "ls", "-ln", f"/run/keys/{program}").stdout
+                self.assertRegex(listing, r"(?m)^-rw-r----- .* password$")
+
+    def test_2_each_has_its_own_user(self):
+        clients = self.deploy("redis-cli", "--admin", "CLIENT", "LIST").stdout
+        self.assertEqual(set(re.findall(r" user=(syncd|enforcerd)\b", clients)), {"syncd", "enforcerd"}, clients)
+        self.assertEqual(self.deploy("redis-cli", "--admin", "ACL", "LOG").stdout.strip(), "")
+        for name, program in (("bulkhead-syncd", "syncd"), ("bulkhead-enforcerd", "enforcerd")):
+            mounts = {mount["Destination"] for mount in self.engine.get(f"/containers/{name}/json")["Mounts"]}
+            self.assertEqual({path for path in mounts if path.startswith("/run/keys")}, {f"/run/keys/{program}"})
+        looking = self.deploy("redis-cli", "DEL", "bulkhead:v1:policies")
+        self.assertIn("NOPERM", looking.stdout + looking.stderr)
 
     def test_2_wrappers_find_everything_by_themselves(self):
         self.assertEqual(self.deploy("redis-cli", "PING").stdout.strip(), "PONG")

@@ -161,8 +161,10 @@ static void fuzz_url(const char *text)
 		must(*err.text && !url.host && !url.path && !url.password && !url.user);
 		return;
 	}
-	must(!url.host != !url.path);
-	must(url.path ? *url.path == '/' : *url.host && url.port);
+	must(!!url.host + !!url.path + !!url.master == 1);
+	must(!url.path || *url.path == '/');
+	must(!url.host || (*url.host && url.port));
+	must(!url.master || (*url.master && url.sentinel_count));
 	redis_url_clear(&url);
 }
 

@@ -55,8 +55,8 @@ class FakeEngine:
 
     # --- life ---------------------------------------------------------------------------------------
 
-    def open(self, tls=None, port: int = 0) -> "FakeEngine":
-        """On the unix socket, or with an ssl.SSLContext on a TCP port of 127.0.0.1 (self.port)."""
+    def open(self, tls=None, tcp: bool = False, port: int = 0) -> "FakeEngine":
+        """On the unix socket, or with tcp or an ssl.SSLContext on a TCP port of 127.0.0.1 (self.port)."""
         engine = self
 
         class Handler(RequestHandler):
@@ -65,8 +65,8 @@ class FakeEngine:
         Handler.engine = engine
         if os.path.exists(self.path):
             os.unlink(self.path)
-        if tls:
-            self.server = TlsServer(("127.0.0.1", port), Handler)
+        if tls or tcp:
+            self.server = TcpServer(("127.0.0.1", port), Handler)
             self.server.tls = tls
             self.port = self.server.server_address[1]
         else:
@@ -272,13 +272,16 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         """A client that went away is what these tests are about."""
 
 
-class TlsServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """The handshake is made in the connection's own thread: one that hangs does not hold up the others."""
 
     daemon_threads = True
     tls = None
 
     def finish_request(self, request, client_address):
+        if not self.tls:
+            super().finish_request(request, client_address)
+            return
         with self.tls.wrap_socket(request, server_side=True) as wrapped:
             super().finish_request(wrapped, client_address)
 

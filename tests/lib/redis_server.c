@@ -57,7 +57,7 @@ static void remove_tree(const char *path)
 }
 
 /* Free when asked; nobody else on the machine is likely to take it before the server does. */
-static unsigned free_port(void)
+unsigned redis_server_free_port(void)
 {
 	cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -171,14 +171,14 @@ struct redis_server *redis_server_start(const struct redis_server_options *optio
 
 	snprintf(server->dir, sizeof(server->dir), "/tmp/bulkhead-redis-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(server->dir));
-	server->port = free_port();
+	server->port = redis_server_free_port();
 	server->config = path_in(server, "redis.conf");
 	server->ca = path_in(server, "ca.crt");
 	server->password = options && options->password ? xstrdup(options->password) : NULL;
 	server->url = xasprintf("redis://127.0.0.1:%u", server->port);
 	server->unix_url = make_unix_url(server);
 	if (options && options->tls_name) {
-		server->tls_port = free_port();
+		server->tls_port = redis_server_free_port();
 		make_certificates(server, options->tls_name);
 	}
 	write_config(server, options);
@@ -239,6 +239,11 @@ const char *redis_server_url(const struct redis_server *server)
 const char *redis_server_unix_url(const struct redis_server *server)
 {
 	return server->unix_url;
+}
+
+unsigned redis_server_port(const struct redis_server *server)
+{
+	return server->port;
 }
 
 unsigned redis_server_tls_port(const struct redis_server *server)

@@ -20,6 +20,8 @@ struct redis_server_options {
 		tls_name; /* makes a TLS port, with a certificate for "IP:127.0.0.1", "DNS:localhost", ... */
 };
 
+/* A port of 127.0.0.1 that nobody listens on. */
+unsigned redis_server_free_port(void);
 /* options may be NULL. */
 struct redis_server *redis_server_start(const struct redis_server_options *options);
 void redis_server_stop(
@@ -36,6 +38,7 @@ void redis_server_resume(struct redis_server *server);
 /* Borrowed. */
 const char *redis_server_url(const struct redis_server *server); /* redis://127.0.0.1:PORT */
 const char *redis_server_unix_url(const struct redis_server *server);
+unsigned redis_server_port(const struct redis_server *server);
 unsigned redis_server_tls_port(const struct redis_server *server);
 const char *redis_server_ca(const struct redis_server *server);
 const char *redis_server_dir(const struct redis_server *server);

@@ -2,6 +2,7 @@
 #include "common/redis_url.h"
 
 #include "common/redis.h"
+#include "common/strbuf.h"
 
 #include <check.h>
 #include <string.h>
@@ -13,6 +14,7 @@ struct expected {
 	unsigned port;
 	const char *user, *password;
 	unsigned db;
+	const char *master, *sentinels; /* "host:port host:port " */
 };
 
 static const struct {
@@ -38,11 +40,21 @@ static const struct {
 	{"unix:///run/redis.sock?db=3", {.path = "/run/redis.sock", .db = 3}},
 	{"unix://ann:p%20w@/run/r", {.path = "/run/r", .user = "ann", .password = "p w"}},
 	{"unix://:pw@/r@x", {.path = "/r@x", .password = "pw"}},
+	{"redis+sentinel://s/m", {.master = "m", .sentinels = "s:26379 "}},
+	{"redis+sentinel://s1:1,[::1],10.0.0.1:2/my-master.1/",
+		{.master = "my-master.1", .sentinels = "s1:1 ::1:26379 10.0.0.1:2 "}},
+	{"rediss+sentinel://ann:p%2cw@a,b/m/3", {.tls = true,
+							.user = "ann",
+							.password = "p,w",
+							.db = 3,
+							.master = "m",
+							.sentinels = "a:26379 b:26379 "}},
 };
 
 START_TEST(test_good)
 {
 	const struct expected *expected = &good[_i].url;
+	cleanup_strbuf struct strbuf sentinels = {0};
 	struct redis_url url;
 	struct err err = {0};
 
@@ -56,6 +68,10 @@ START_TEST(test_good)
 	ck_assert_pstr_eq(url.user, expected->user);
 	ck_assert_pstr_eq(url.password, expected->password);
 	ck_assert_uint_eq(url.db, expected->db);
+	ck_assert_pstr_eq(url.master, expected->master);
+	for (size_t i = 0; i < url.sentinel_count; i++)
+		strbuf_addf(&sentinels, "%s:%u ", url.sentinels[i].host, url.sentinels[i].port);
+	ck_assert_pstr_eq(sentinels.text, expected->sentinels);
 	ck_assert_int_eq(redis_url_check(good[_i].text, &err), 0);
 	redis_url_clear(&url);
 	ck_assert_ptr_null(url.password);
@@ -106,6 +122,20 @@ static const struct {
 	{"unix://" LONG_PATH_100 "/aaaaaaa", "longer than 107"},
 	{"unix:///r?db=x", "only ?db=N"},
 	{"unix:///r?x=1", "only ?db=N"},
+	{"redis+sentinel://", "host is missing"},
+	{"redis+sentinel:///m", "host is missing"},
+	{"redis+sentinel://a,/m", "host is missing"},
+	{"redis+sentinel://a,,b/m", "host is missing"},
+	{"redis+sentinel://a:0,b/m", "bad port"},
+	{"redis+sentinel://a b/m", "bad character in the host"},
+	{"redis+sentinel://a", "the master's name follows"},
+	{"redis+sentinel://a/", "the master's name follows"},
+	{"redis+sentinel://a/m m", "the master's name follows"},
+	{"redis+sentinel://a//1", "the master's name follows"},
+	{"redis+sentinel://a/m/x", "the path is a database number"},
+	{"redis+sentinel://a/m?x=1", "parameters are not understood"},
+	{"redis+sentinel://u:secret%@a/m", "bad percent escape in the password"},
+	{"redis+sentinel://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17/m", "more than 16 Sentinels"},
 };
 
 START_TEST(test_bad)

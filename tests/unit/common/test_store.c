@@ -159,6 +159,7 @@ START_TEST(test_keys)
 	expect_text(store_hash_key("policies", KIND_MODE), "bulkhead:v1:mode");
 	expect_text(store_status_key("n1"), "bulkhead:v1:status:n1");
 	expect_text(store_accept_key("policies"), "bulkhead:v1:accept:policies");
+	expect_text(store_history_key("policies"), "bulkhead:v1:history:policies");
 }
 END_TEST
 

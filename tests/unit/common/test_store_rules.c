@@ -21,39 +21,48 @@
 static const struct {
 	const char *what, *stream;
 	struct store_head held, found, accepted;
+	const char *ancestor;
 	enum store_verdict verdict;
 	const char *reason;
 } rows[] = {
-	{"first install", "policies", NONE, NONE, NONE, STORE_TAKE_EMPTY, ""},
-	{"first policies", "policies", NONE, {NOW, 1, "a"}, NONE, STORE_TAKE, ""},
-	{"nothing new", "policies", {NOW, 5, "a"}, {NOW, 5, "a"}, NONE, STORE_SAME, ""},
-	{"next", "policies", {NOW, 5, "a"}, {NOW, 6, "b"}, NONE, STORE_TAKE, ""},
-	{"some were missed", "policies", {NOW, 5, "a"}, {NOW, 90, "b"}, NONE, STORE_TAKE, ""},
-	{"later epoch", "policies", {NOW, 5, "a"}, {NEW, 1, "b"}, NONE, STORE_TAKE, ""},
-	{"absent", "policies", {NOW, 5, "a"}, NONE, NONE, STORE_KEEP, "gone from the store"},
-	{"absent, accepted once", "policies", {NOW, 5, "a"}, NONE, {NOW, 5, "a"}, STORE_KEEP,
+	{"first install", "policies", NONE, NONE, NONE, NULL, STORE_TAKE_EMPTY, ""},
+	{"first policies", "policies", NONE, {NOW, 1, "a"}, NONE, NULL, STORE_TAKE, ""},
+	{"nothing new", "policies", {NOW, 5, "a"}, {NOW, 5, "a"}, NONE, NULL, STORE_SAME, ""},
+	{"next", "policies", {NOW, 5, "a"}, {NOW, 6, "b"}, NONE, NULL, STORE_TAKE, ""},
+	{"some were missed", "policies", {NOW, 5, "a"}, {NOW, 90, "b"}, NONE, NULL, STORE_TAKE, ""},
+	{"later epoch", "policies", {NOW, 5, "a"}, {NEW, 1, "b"}, NONE, NULL, STORE_TAKE, ""},
+	{"absent", "policies", {NOW, 5, "a"}, NONE, NONE, NULL, STORE_KEEP, "gone from the store"},
+	{"absent, accepted once", "policies", {NOW, 5, "a"}, NONE, {NOW, 5, "a"}, NULL, STORE_KEEP,
 		"gone from the store"},
-	{"lower revision", "policies", {NOW, 5, "a"}, {NOW, 4, "b"}, NONE, STORE_KEEP,
+	{"lower revision", "policies", {NOW, 5, "a"}, {NOW, 4, "b"}, NONE, NULL, STORE_KEEP,
 		"stale replica"},
-	{"same revision, other history", "policies", {NOW, 5, "a"}, {NOW, 5, "b"}, NONE, STORE_KEEP,
-		"stale replica"},
-	{"earlier epoch", "policies", {NOW, 5, "a"}, {OLD, 900, "b"}, NONE, STORE_KEEP,
+	{"same revision, other history", "policies", {NOW, 5, "a"}, {NOW, 5, "b"}, NONE, NULL,
+		STORE_KEEP, "stale replica"},
+	{"earlier epoch", "policies", {NOW, 5, "a"}, {OLD, 900, "b"}, NONE, NULL, STORE_KEEP,
 		"earlier epoch"},
-	{"lower, accepted", "policies", {NOW, 5, "a"}, {NOW, 4, "b"}, {NOW, 4, "b"}, STORE_TAKE,
-		""},
-	{"earlier, accepted", "policies", {NOW, 5, "a"}, {OLD, 9, "b"}, {OLD, 9, "b"}, STORE_TAKE,
-		""},
-	{"another was accepted", "policies", {NOW, 5, "a"}, {OLD, 9, "b"}, {OLD, 9, "c"},
+	{"lower, accepted", "policies", {NOW, 5, "a"}, {NOW, 4, "b"}, {NOW, 4, "b"}, NULL,
+		STORE_TAKE, ""},
+	{"earlier, accepted", "policies", {NOW, 5, "a"}, {OLD, 9, "b"}, {OLD, 9, "b"}, NULL,
+		STORE_TAKE, ""},
+	{"another was accepted", "policies", {NOW, 5, "a"}, {OLD, 9, "b"}, {OLD, 9, "c"}, NULL,
 		STORE_KEEP, "earlier epoch"},
-	{"held was accepted", "policies", {NOW, 5, "a"}, {NOW, 5, "a"}, {NOW, 5, "a"}, STORE_SAME,
-		""},
-	{"node not published", "node:n", NONE, NONE, NONE, STORE_KEEP, "not published"},
-	{"node's first", "node:n", NONE, {NOW, 1, "a"}, NONE, STORE_TAKE, ""},
-	{"node absent", "node:n", {NOW, 5, "a"}, NONE, NONE, STORE_KEEP, "gone from the store"},
-	{"node restarted", "node:n", {NOW, 5, "a"}, {NEW, 1, "b"}, NONE, STORE_TAKE, ""},
-	{"node's late epoch", "node:n", {NOW, 5, "a"}, {OLD, 9, "b"}, NONE, STORE_KEEP,
+	{"held was accepted", "policies", {NOW, 5, "a"}, {NOW, 5, "a"}, {NOW, 5, "a"}, NULL,
+		STORE_SAME, ""},
+	{"node not published", "node:n", NONE, NONE, NONE, NULL, STORE_KEEP, "not published"},
+	{"node's first", "node:n", NONE, {NOW, 1, "a"}, NONE, NULL, STORE_TAKE, ""},
+	{"node absent", "node:n", {NOW, 5, "a"}, NONE, NONE, NULL, STORE_KEEP,
+		"gone from the store"},
+	{"node restarted", "node:n", {NOW, 5, "a"}, {NEW, 1, "b"}, NONE, NULL, STORE_TAKE, ""},
+	{"node's late epoch", "node:n", {NOW, 5, "a"}, {OLD, 9, "b"}, NONE, NULL, STORE_KEEP,
 		"earlier epoch"},
-	{"node same", "node:n", {NOW, 5, "a"}, {NOW, 5, "a"}, NONE, STORE_SAME, ""},
+	{"node same", "node:n", {NOW, 5, "a"}, {NOW, 5, "a"}, NONE, NULL, STORE_SAME, ""},
+	{"went on from it", "policies", {NOW, 5, "a"}, {NOW, 9, "b"}, NONE, "a", STORE_TAKE, ""},
+	{"went on from another", "policies", {NOW, 5, "a"}, {NOW, 9, "b"}, NONE, "c", STORE_KEEP,
+		"went on from something older"},
+	{"went on from another, accepted", "policies", {NOW, 5, "a"}, {NOW, 9, "b"}, {NOW, 9, "b"},
+		"c", STORE_TAKE, ""},
+	{"another epoch's history", "policies", {NOW, 5, "a"}, {NEW, 9, "b"}, NONE, "c", STORE_TAKE,
+		""},
 };
 
 static const struct store_head *present(const struct store_head *head)
@@ -65,7 +74,7 @@ START_TEST(test_row)
 {
 	const char *reason = NULL;
 	enum store_verdict verdict = store_judge(rows[_i].stream, present(&rows[_i].held),
-		present(&rows[_i].found), present(&rows[_i].accepted), &reason);
+		present(&rows[_i].found), present(&rows[_i].accepted), rows[_i].ancestor, &reason);
 
 	ck_assert_msg(verdict == rows[_i].verdict, "%s: %d", rows[_i].what, verdict);
 	ck_assert_ptr_nonnull(reason);
