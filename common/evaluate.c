@@ -141,13 +141,14 @@ static bool is_isolated(
 }
 
 static void look_up(const struct evaluator *e, const struct question *question,
-	enum policy_direction direction, struct walk *walk)
+	enum policy_direction direction, struct end_walk *walk)
 {
 	bool sender = direction == DIR_EGRESS;
 	const struct flow_end *end = sender ? &question->flow.source : &question->flow.destination;
 	const struct e_address *address = find_address(e, &end->ip);
 
-	*walk = (struct walk){.direction = direction, .standing = END_STRANGER, .allowed = true};
+	*walk = (struct end_walk){
+		.direction = direction, .standing = END_STRANGER, .allowed = true};
 	if (sender ? question->from_host : question->to_host) {
 		walk->standing = END_HOST;
 	} else if (address && address->owners > 1) {
@@ -172,7 +173,8 @@ static int first_rule(const struct policy *policy, enum policy_direction directi
 	return STEP_NO_RULE;
 }
 
-static void add_steps(const struct evaluator *e, const struct policy_flow *flow, struct walk *walk)
+static void add_steps(
+	const struct evaluator *e, const struct policy_flow *flow, struct end_walk *walk)
 {
 	size_t cap = 0;
 
@@ -189,12 +191,12 @@ static void add_steps(const struct evaluator *e, const struct policy_flow *flow,
 }
 
 /* "pass" goes on to the next tier or the profiles: a v1 endpoint of Docker has neither, so nothing allows it. */
-static bool allows(const struct walk *walk, const struct walk_step *step)
+static bool allows(const struct end_walk *walk, const struct walk_step *step)
 {
 	return step && step->policy->rules[walk->direction][step->rule].action == ACTION_ALLOW;
 }
 
-static void decide(const struct evaluator *e, const struct policy_flow *flow, struct walk *walk)
+static void decide(const struct evaluator *e, const struct policy_flow *flow, struct end_walk *walk)
 {
 	const struct walk_step *with_staged = NULL;
 	bool any_staged = false;
@@ -230,7 +232,7 @@ static bool in_subnets(const struct network *network, const struct ip *ip)
 }
 
 static bool is_unknown(
-	const struct e_network *network, const struct walk *walk, const struct flow_end *end)
+	const struct e_network *network, const struct end_walk *walk, const struct flow_end *end)
 {
 	bool known = walk->endpoint && !strcmp(walk->endpoint->network_id, network->record->id);
 
@@ -260,7 +262,7 @@ static void ask_strict(
 void evaluate(const struct evaluator *e, const struct question *question, struct verdict *verdict)
 {
 	struct policy_flow flow = question->flow;
-	struct walk *from = &verdict->walks[DIR_EGRESS], *to = &verdict->walks[DIR_INGRESS];
+	struct end_walk *from = &verdict->walks[DIR_EGRESS], *to = &verdict->walks[DIR_INGRESS];
 
 	*verdict = (struct verdict){0};
 	look_up(e, question, DIR_EGRESS, from);

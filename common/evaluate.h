@@ -41,7 +41,7 @@ struct walk_step {
 	bool reached; /* false: an earlier policy had decided. A staged one is always asked */
 };
 
-struct walk {
+struct end_walk {
 	enum policy_direction direction;
 	enum end_standing standing;
 	const struct endpoint *endpoint; /* of BYSTANDER and ISOLATED */
@@ -55,7 +55,7 @@ struct walk {
 };
 
 struct verdict {
-	struct walk walks[DIR_COUNT]; /* the sender's DIR_EGRESS, the receiver's DIR_INGRESS */
+	struct end_walk walks[DIR_COUNT]; /* the sender's DIR_EGRESS, the receiver's DIR_INGRESS */
 	/* A strict network in whose subnets an end lies that is no endpoint of it; NULL: there is none. */
 	const struct network *strict;
 	enum policy_direction strict_end; /* DIR_EGRESS: the sender is the unknown one */

@@ -12,6 +12,8 @@ int cmd_delete(const struct options *options);
 int cmd_validate(const struct options *options);
 int cmd_get(const struct options *options);
 int cmd_match(const struct options *options);
+int cmd_explain(const struct options *options);
+int cmd_reach(const struct options *options);
 int cmd_status(const struct options *options);
 int cmd_watch(const struct options *options);
 int cmd_network(const struct options *options);

@@ -133,7 +133,7 @@ static const char *by(enum policy_direction direction)
 		[END_CONTESTED] = "contested",
 		[END_HOST] = "host"};
 	static char text[POLICY_NAME_MAX + 32];
-	const struct walk *walk = &verdict.walks[direction];
+	const struct end_walk *walk = &verdict.walks[direction];
 
 	if (walk->standing != END_ISOLATED)
 		return standings[walk->standing];

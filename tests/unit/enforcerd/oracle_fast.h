@@ -125,7 +125,7 @@ static char *f_text(const struct verdict *verdict)
 	struct strbuf out = {0};
 
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
-		const struct walk *walk = &verdict->walks[dir];
+		const struct end_walk *walk = &verdict->walks[dir];
 
 		strbuf_addf(&out, "%s: end %d, %s, by %s[%d]%s; ",
 			policy_direction_name((enum policy_direction)dir), (int)walk->standing,

@@ -91,7 +91,8 @@ struct decided {
 
 static void count_decided(const struct verdict *verdict, struct decided *decided)
 {
-	const struct walk *from = &verdict->walks[DIR_EGRESS], *to = &verdict->walks[DIR_INGRESS];
+	const struct end_walk *from = &verdict->walks[DIR_EGRESS],
+			      *to = &verdict->walks[DIR_INGRESS];
 
 	decided->allowed += verdict->allowed && (from->decided || to->decided);
 	decided->denied += (from->decided && !from->allowed) || (to->decided && !to->allowed);
