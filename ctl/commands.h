@@ -10,6 +10,7 @@ int cmd_apply(const struct options *options);
 int cmd_replace(const struct options *options);
 int cmd_delete(const struct options *options);
 int cmd_validate(const struct options *options);
+int cmd_diff(const struct options *options);
 int cmd_get(const struct options *options);
 int cmd_match(const struct options *options);
 int cmd_explain(const struct options *options);

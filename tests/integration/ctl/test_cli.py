@@ -369,6 +369,24 @@ class Judging(Case):
         self.assertIn('"web" -> "db";', self.ok("reach", "--port", "3306", "-o", "dot").out)
         self.assertIn("FROM", self.ok("reach", "--port", "3306", "--node", "n1").out)
 
+    def test_diff(self):
+        before = self.policies()
+        other = DATABASE.replace("[3306]", "[3307]")
+        result = self.ok("diff", "-f", "-", stdin=other + "---\n" + FRONTEND.replace("[3306]", "[3306, 3307]"))
+        self.assertIn("changed policy database:", result.out)
+        self.assertIn("-     - 3306\n+     - 3307\n", result.out)
+        self.assertIn("closed: web -> db, tcp 3306\nopened: web -> db, tcp 3307\n", result.out)
+        self.assertEqual(self.policies(), before)
+        said = json.loads(self.ok("diff", "-o", "json", "-f", "-", "--node", "n1", stdin=DATABASE).out)
+        self.assertEqual(said["pairs"], [])
+        self.assertEqual([p["change"] for p in said["policies"]], ["unchanged"])
+        result = self.ok("diff", "--staged", "-f", "-", stdin=FRONTEND)
+        self.assertIn("+ staged: true\n", result.out)
+        self.assertIn("closed: web -> db, tcp 3306\n", result.out)
+        self.assertEqual(self.ctl("diff").status, 64)
+        result = self.ctl("diff", "-f", "-", stdin="kind: x")
+        self.assertEqual((result.status, result.out), (1, ""))
+
     def test_apply_says_when_names_are_lost(self):
         result = self.ok("apply", "-f", "-", stdin=FRONTEND)
         self.assertIn("policy frontend closes the egress of 1 endpoint that no policy allows port 53", result.err)
@@ -815,7 +833,7 @@ class Using(Case):
         for arguments in (["--help"], ["-h"], ["help"]):
             result = self.ok(*arguments)
             self.assertIn("validate", result.out)
-            for verb in ("diff", "convert"):
+            for verb in ("convert",):
                 self.assertNotIn(verb, result.out)
                 self.assertEqual(self.ctl(verb).status, 64)
         self.assertIn("--skip-exists", self.ok("help", "create").out)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/explain.h"
 
+#include "ctl/diff.h"
+#include "ctl/line_diff.h"
 #include "ctl/output.h"
 #include "ctl/reach.h"
 #include "tests/unit/ctl/golden.h"
@@ -187,6 +189,109 @@ START_TEST(test_advice_helps)
 }
 END_TEST
 
+/* --- diff ----------------------------------------------------------------------------------------- */
+
+/* Every order of the lines, and that what is told turns the one text into the other. */
+static const struct {
+	const char *before, *after, *shown;
+} texts[] = {
+	{"", "", ""},
+	{"a\n", "", "- a\n"},
+	{"", "a\nb\n", "+ a\n+ b\n"},
+	{"a\nb\nc\n", "a\nc\n", "  a\n- b\n  c\n"},
+	{"a\nc\n", "a\nb\nc\nd\n", "  a\n+ b\n  c\n+ d\n"},
+	{"a\nb\n", "c\nb\n", "- a\n+ c\n  b\n"},
+};
+
+START_TEST(test_line_diff)
+{
+	cleanup_strbuf struct strbuf out = {0};
+
+	line_diff(texts[_i].before, texts[_i].after, &out);
+	ck_assert_str_eq(out.text ? out.text : "", texts[_i].shown);
+}
+END_TEST
+
+static json_t *diff_of(const char *node, const char *const specs[][2], size_t count)
+{
+	cleanup_json json_t *records = json_array();
+	struct err err = {0};
+	json_t *document;
+
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(policy) struct policy *policy = make_policy(specs[i][0], specs[i][1]);
+
+		json_array_append_new(records, policy_to_json(policy));
+	}
+	document = diff_document(world, &policies, records, node, &err);
+	ck_assert_msg(document != NULL, "%s", err.text);
+	return document;
+}
+
+static char *diff_text_of(const json_t *document)
+{
+	struct err err = {0};
+	char *text = NULL;
+	size_t len = 0;
+	FILE *memory = open_memstream(&text, &len);
+
+	ck_assert_int_eq(diff_text(document, memory, &err), 0);
+	fclose(memory);
+	return text;
+}
+
+#define WEB_SPEC(staged)                                                                          \
+	"'order':100," staged                                                                     \
+	"'selector':'role == `web`','types':['egress'],'ingress':[],'egress':[{'action':'allow'," \
+	"'protocol':'tcp','destination':{'selector':'role == `db`'}}]"
+
+START_TEST(test_diff_golden)
+{
+	static const char *const specs[][2] = {
+		{"database",
+			"'selector':'role == `db`','types':['ingress'],'egress':[],'ingress':["
+			"{'action':'log'},{'action':'allow','protocol':'tcp','source':{'selector':'role == `web`'},"
+			"'destination':{'ports':[3307,'8000:8010']}}]"},
+		{"web", WEB_SPEC("")},
+		{"ping",
+			"'selector':'has(role)','types':['ingress','egress'],'ingress':["
+			"{'action':'allow','protocol':'icmp'}],'egress':[{'action':'allow','protocol':'icmp'},"
+			"{'action':'allow','protocol':47}]"},
+	};
+	cleanup_json json_t *document = diff_of(NULL, specs, COUNT(specs));
+	cleanup_free char *text = diff_text_of(document), *json = text_of(document, true);
+
+	golden("ctl/diff.txt", text);
+	golden("ctl/diff.json", json);
+}
+END_TEST
+
+START_TEST(test_diff_of_the_same)
+{
+	static const char *const specs[][2] = {{"web", WEB_SPEC("")}};
+	cleanup_json json_t *document = diff_of(NULL, specs, 1);
+	cleanup_free char *text = diff_text_of(document);
+
+	ck_assert_str_eq(text,
+		"unchanged policies: 1\nwho may reach whom does not change, as far as it was tried\n");
+}
+END_TEST
+
+START_TEST(test_diff_of_staging)
+{
+	static const char *const specs[][2] = {{"web", WEB_SPEC("'staged':true,")}};
+	cleanup_json json_t *document = diff_of("node-1", specs, 1);
+	cleanup_free char *text = diff_text_of(document);
+
+	/* a staged policy allows nothing, and the database's rule names the port that web's does not */
+	ck_assert_str_eq(text,
+		"changed policy web:\n"
+		"  egress:\n  - action: allow\n    destination:\n      selector: role == \"db\"\n    protocol: tcp\n"
+		"  ingress: []\n  order: 100\n  selector: role == \"web\"\n+ staged: true\n  types:\n  - egress\n"
+		"closed: web@net1 -> db, tcp 3306\n");
+}
+END_TEST
+
 /* --- ends ----------------------------------------------------------------------------------------- */
 
 static void refused(const char *from, const char *to, const char *part)
@@ -262,6 +367,10 @@ int main(void)
 	tcase_add_test(tcase, test_reach_golden);
 	tcase_add_test(tcase, test_reach_agrees_with_explain);
 	tcase_add_test(tcase, test_advice_helps);
+	tcase_add_loop_test(tcase, test_line_diff, 0, COUNT(texts));
+	tcase_add_test(tcase, test_diff_golden);
+	tcase_add_test(tcase, test_diff_of_the_same);
+	tcase_add_test(tcase, test_diff_of_staging);
 	tcase_add_test(tcase, test_ends);
 	tcase_add_test(tcase, test_names);
 	tcase_add_test(tcase, test_names_allowed);
