@@ -101,7 +101,7 @@ static void f_ask(const struct f_world *f, const struct o_flow *flow, struct ver
 
 /* --- comparing --------------------------------------------------------------------------------- */
 
-static char *s_text(const struct o_world *w, const struct s_verdict *verdict)
+UNUSED_HELPER char *s_text(const struct o_world *w, const struct s_verdict *verdict)
 {
 	struct strbuf out = {0};
 
@@ -120,7 +120,7 @@ static char *s_text(const struct o_world *w, const struct s_verdict *verdict)
 	return strbuf_take(&out);
 }
 
-static char *f_text(const struct verdict *verdict)
+UNUSED_HELPER char *f_text(const struct verdict *verdict)
 {
 	struct strbuf out = {0};
 

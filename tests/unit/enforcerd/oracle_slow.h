@@ -324,7 +324,7 @@ static bool s_unknown(const struct o_world *w, const char *ip)
 	return false;
 }
 
-static void s_evaluate(
+UNUSED_HELPER void s_evaluate(
 	const struct o_world *w, const struct o_flow *flow, struct s_verdict *verdict)
 {
 	int label_space[2][O_KEYS];

@@ -7,6 +7,7 @@
 #ifndef BULKHEAD_TEST_ORACLE_WORLD_H
 #define BULKHEAD_TEST_ORACLE_WORLD_H
 
+#include "common/policy.h"
 #include "tests/unit/enforcerd/world_fixture.h"
 
 enum {
