@@ -25,7 +25,7 @@ ifeq ($(filter clean help install-only,$(MAKECMDGOALS)),)
 ifeq ($(shell command -v pkg-config),)
 $(error pkg-config is missing: apt-get install pkg-config)
 endif
-MISSING := $(call need,$(DEPS) $(if $(filter check check-integration asan lint fuzz,$(MAKECMDGOALS)),$(TEST_DEPS)))
+MISSING := $(call need,$(DEPS) $(if $(filter check golden check-integration asan lint fuzz,$(MAKECMDGOALS)),$(TEST_DEPS)))
 ifneq ($(strip $(MISSING)),)
 $(error missing libraries: $(foreach m,$(MISSING),$(firstword $(subst :, ,$(m)))); \
 apt-get install $(sort $(foreach m,$(MISSING),$(lastword $(subst :, ,$(m))))))
@@ -76,7 +76,7 @@ endif
 srcs = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(call srcs,$(1)))
 
-.PHONY: all check check-integration asan lint lint-format lint-tidy lint-deep lint-cppcheck lint-includes lint-shell fuzz bench install clean help
+.PHONY: all check golden check-integration asan lint lint-format lint-tidy lint-deep lint-cppcheck lint-includes lint-shell fuzz bench install clean help
 
 # test objects are kept: make would delete them as intermediate and rebuild them each time
 .SECONDARY:
@@ -120,6 +120,10 @@ $(foreach d,$(DIRS),$(eval $(call unit,$(d))))
 
 check: $(UNIT)
 	@tests/unit/run $(UNIT)
+
+# Takes what is printed now as right: look at the difference before it is committed.
+golden: $(BUILD)/unit/ctl/test_explain
+	@BULKHEAD_UPDATE_GOLDEN=1 $<
 
 # Integration tests in C: the same layout under tests/integration, against real servers and namespaces, with
 # what tests/lib has for them.
@@ -195,6 +199,7 @@ clean:
 help:
 	@echo 'make            the three programs, in $(BUILD)/bin'
 	@echo 'make check      unit tests;  make asan: the same under ASan and UBSan'
+	@echo 'make golden     tests/golden/ anew, from what is printed now'
 	@echo 'make lint       clang-format, include direction, shellcheck, cppcheck, clang-tidy'
 	@echo 'make fuzz       replay the fuzz corpora under ASan and UBSan'
 	@echo 'make bench      figures of the packet path and the kernel writer against their targets, as root: minutes'

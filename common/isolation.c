@@ -21,3 +21,18 @@ const char *isolation_name(enum isolation isolation)
 {
 	return names[isolation];
 }
+
+bool isolation_enforced(const struct network *network)
+{
+	return !strcmp(network->driver, "bridge") && network->bridge;
+}
+
+bool isolation_applies(const struct endpoint *record, const struct labels *labels,
+	const struct network *network, enum isolation isolation)
+{
+	if (strcmp(record->driver, "bridge") != 0 || (network && !isolation_enforced(network)))
+		return false;
+	if (!network || isolation == ISOLATION_LABELLED)
+		return labels_has_user_label(labels) || labels_count(record->rejected) > 0;
+	return isolation == ISOLATION_STRICT;
+}

@@ -249,3 +249,20 @@ bool selector_match(const struct selector *sel, const struct labels *labels)
 {
 	return match_node(sel->root, labels);
 }
+
+static void each_label(const struct selector_node *node,
+	void (*fn)(const char *key, const char *value, void *arg), void *arg)
+{
+	if (node->op == SEL_HAS)
+		fn(node->key, NULL, arg);
+	for (size_t i = 0; i < node->value_count; i++)
+		fn(node->key, node->values[i], arg);
+	for (size_t i = 0; i < node->child_count; i++)
+		each_label(node->children[i], fn, arg);
+}
+
+void selector_each_label(const struct selector *sel,
+	void (*fn)(const char *key, const char *value, void *arg), void *arg)
+{
+	each_label(sel->root, fn, arg);
+}

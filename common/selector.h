@@ -45,6 +45,10 @@ int selector_map_keys(
 /* Allocates nothing. */
 bool selector_match(const struct selector *sel, const struct labels *labels);
 
+/* Calls fn for each label that the selector asks for by name; value is NULL where any will do. Borrowed. */
+void selector_each_label(const struct selector *sel,
+	void (*fn)(const char *key, const char *value, void *arg), void *arg);
+
 DEFINE_CLEANUP(selector, struct selector *, selector_free)
 
 #endif

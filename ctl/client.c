@@ -183,3 +183,22 @@ struct world *client_world(struct redis_sync *redis, struct err *err)
 	world_finish(world);
 	return steal_ptr(world);
 }
+
+/* --- policies ---------------------------------------------------------------------------------------- */
+
+static void take_policy(const char *field, const char *value, size_t len, void *arg)
+{
+	struct err err = {0};
+
+	if (policies_add(arg, field, value, len, &err))
+		client_warn("policy %s cannot be read and is left out: %s", field, err.text);
+	else if (*err.text)
+		client_warn("policy %s: %s; what it selects is taken as denied", field, err.text);
+}
+
+int client_policies(struct redis_sync *redis, struct policies *policies, struct err *err)
+{
+	cleanup_free char *key = store_hash_key(STORE_POLICIES_STREAM, KIND_POLICY);
+
+	return client_each(redis, key, take_policy, policies, err);
+}

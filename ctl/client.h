@@ -5,6 +5,7 @@
 
 #include "common/store_edit.h"
 #include "ctl/options.h"
+#include "ctl/policies.h"
 #include "ctl/world.h"
 
 /* A wall-clock bound on everything from here on is the caller's --timeout. */
@@ -20,6 +21,10 @@ json_t *client_nodes(struct redis_sync *redis, struct err *err) must_check;
 
 /* Reads every node's endpoints and networks, isolation, operator labels, and what the enforcers report. */
 struct world *client_world(struct redis_sync *redis, struct err *err) must_check;
+
+/* Reads all policies. */
+int client_policies(
+	struct redis_sync *redis, struct policies *policies, struct err *err) must_check;
 
 /* "bulkheadctl: cause" on stderr. Returns 1, the exit status of what failed. */
 int client_fail(const struct err *err);

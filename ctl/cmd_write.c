@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* create, apply, replace, delete and validate: files of policies, one transaction. */
+/* create, apply, replace, delete, validate and diff: files of policies, one transaction. */
 #include "common/policy.h"
 #include "common/record.h"
 #include "common/xalloc.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/diff.h"
 #include "ctl/input.h"
 #include "ctl/notes.h"
+#include "ctl/output.h"
 
 #include <string.h>
 #include <strings.h>
@@ -212,4 +214,55 @@ int cmd_validate(const struct options *options)
 	if (!status)
 		printf("Successfully validated %zu 'policy' resource(s)\n", input.count);
 	return status;
+}
+
+/* --- diff ------------------------------------------------------------------------------------------ */
+
+static json_t *records_of(const struct options *options, const struct input *input)
+{
+	json_t *records = json_array();
+
+	for (size_t i = 0; i < input->count; i++) {
+		if (options->staged)
+			json_object_set_new(json_object_get(input->items[i].record, "spec"),
+				"staged", json_true());
+		json_array_append(records, input->items[i].record);
+	}
+	return records;
+}
+
+static int print_diff(const struct options *options, const json_t *document, struct err *err)
+{
+	switch (output_format_parse(options->output)) {
+	case OUTPUT_JSON:
+		return output_json(document, stdout, err);
+	case OUTPUT_YAML:
+		return output_yaml(document, stdout, err);
+	default:
+		return diff_text(document, stdout, err);
+	}
+}
+
+static int diff(const struct options *options, const struct input *input, struct err *err)
+{
+	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, err);
+	CLEANUP(world) struct world *world = redis ? client_world(redis, err) : NULL;
+	struct policies before cleanup_policies = {0};
+	cleanup_json json_t *records = records_of(options, input), *document = NULL;
+
+	if (!world || client_policies(redis, &before, err))
+		return -1;
+	document = diff_document(world, &before, records, options->node, err);
+	return document ? print_diff(options, document, err) : -1;
+}
+
+int cmd_diff(const struct options *options)
+{
+	struct input input cleanup_input = {0};
+	struct err err = {0};
+	int status = read_files("diff", options, POLICY_WHOLE, &input);
+
+	if (status)
+		return status;
+	return diff(options, &input, &err) ? client_fail(&err) : EXIT_SUCCESS;
 }

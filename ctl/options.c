@@ -11,10 +11,11 @@
 #include <string.h>
 
 enum {
-	GROUP_COUNT = 10,
+	GROUP_COUNT = 12,
 	GROUP_SIZE = 7,
 	OPTIONS_MAX = GROUP_COUNT * GROUP_SIZE,
-	TIMEOUT_MAX = 600
+	TIMEOUT_MAX = 600,
+	PORT_MAX = 65535
 };
 enum { GET_HELP = 1000, /* beyond characters and table places */ GET_VERSION };
 
@@ -50,8 +51,9 @@ static void fill_tables(struct options *o, struct tables *tables)
 		{{"filename", NULL, "FILE", NULL,
 			"YAML or JSON; \"-\" is stdin; may be repeated (short: -f)", CONFIG_LIST,
 			&o->files, 0, 0, false, NULL}},
-		{{"output", NULL, "FORMAT", "table", "table, wide, yaml or json (short: -o)",
-			CONFIG_CHECKED, &o->output, 0, 0, false, output_format_check}},
+		{{"output", NULL, "FORMAT", "table",
+			"table, wide, yaml or json; for reach also dot (short: -o)", CONFIG_CHECKED,
+			&o->output, 0, 0, false, output_format_check}},
 		{{"label", NULL, "KEY=VALUE", NULL,
 			"match these labels instead of the endpoints'; may be repeated",
 			CONFIG_LIST, &o->labels, 0, 0, false, NULL}},
@@ -70,11 +72,24 @@ static void fill_tables(struct options *o, struct tables *tables)
 			{"denied", NULL, NULL, NULL,
 				"only what was dropped, not what audit or a staged policy would drop",
 				CONFIG_FLAG, &o->denied, 0, 0, false, NULL},
+		},
+		{
 			{"from", NULL, "WHO", NULL,
-				"only from this container, address, CIDR block or selector",
+				"the sender: a container or address (watch: also a CIDR block or selector)",
 				CONFIG_STRING, &o->from, 0, 0, false, NULL},
-			{"to", NULL, "WHO", NULL, "only to it", CONFIG_STRING, &o->to, 0, 0, false,
-				NULL},
+			{"to", NULL, "WHO", NULL, "the receiver", CONFIG_STRING, &o->to, 0, 0,
+				false, NULL},
+		},
+		{
+			{"protocol", NULL, "NAME|NUMBER", "tcp", "of the flow", CONFIG_STRING,
+				&o->protocol, 0, 0, false, NULL},
+			{"port", NULL, "PORT", "0", "that it is to", CONFIG_NUMBER, &o->port, 0,
+				PORT_MAX, false, NULL},
+			{"source-port", NULL, "PORT", "49152", "that it is from", CONFIG_NUMBER,
+				&o->source_port, 0, PORT_MAX, false, NULL},
+			{"icmp-type", NULL, "TYPE[/CODE]", NULL,
+				"of ICMP and ICMPv6 (default: echo request)", CONFIG_STRING,
+				&o->icmp_type, 0, 0, false, NULL},
 		},
 	}};
 
@@ -300,6 +315,11 @@ static enum config_outcome check_operands(
 {
 	if (options->operand_count < command->min_operands) {
 		options_usage_error(command, "something is missing");
+		return CONFIG_EXIT_USAGE;
+	}
+	if (options->output && !(command->groups & OPTIONS_DOT) &&
+		output_format_parse(options->output) == OUTPUT_DOT) {
+		options_usage_error(command, "has no output as dot");
 		return CONFIG_EXIT_USAGE;
 	}
 	if (options->operand_count > command->max_operands) {

@@ -20,14 +20,18 @@ enum option_group {
 	OPTIONS_SKIP_NOT_EXISTS = 1 << 6,
 	OPTIONS_STAGED = 1 << 7,
 	OPTIONS_END = 1 << 8,
-	OPTIONS_WATCH = 1 << 9
+	OPTIONS_WATCH = 1 << 9,
+	OPTIONS_ENDS = 1 << 10,
+	OPTIONS_FLOW = 1 << 11,
+	OPTIONS_DOT = 1 << 12 /* no option: one more word for --output */
 };
 
 struct options {
 	char *redis_url, *redis_password_file, *redis_ca, *redis_cert, *redis_key;
 	long timeout; /* seconds; bounds every conversation with Redis */
 	struct config_list files, labels;
-	char *output, *node, *from, *to;
+	char *output, *node, *from, *to, *protocol, *icmp_type;
+	long port, source_port;
 	bool skip_exists, skip_not_exists, staged, end, denied;
 	char **operands; /* after the verb; the strings are argv's */
 	size_t operand_count;

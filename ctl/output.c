@@ -17,6 +17,7 @@ static const char *const format_names[] = {
 	[OUTPUT_WIDE] = "wide",
 	[OUTPUT_YAML] = "yaml",
 	[OUTPUT_JSON] = "json",
+	[OUTPUT_DOT] = "dot",
 };
 
 enum { FORMAT_COUNT = sizeof(format_names) / sizeof(*format_names) };
@@ -26,7 +27,7 @@ int output_format_check(const char *word, struct err *err)
 	for (size_t i = 0; i < FORMAT_COUNT; i++)
 		if (!strcmp(word, format_names[i]))
 			return 0;
-	return err_set(err, 0, "\"%s\" is not table, wide, yaml or json", word);
+	return err_set(err, 0, "\"%s\" is not table, wide, yaml, json or dot", word);
 }
 
 enum output_format output_format_parse(const char *word)

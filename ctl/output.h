@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum output_format { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_YAML, OUTPUT_JSON };
+enum output_format { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_YAML, OUTPUT_JSON, OUTPUT_DOT };
 
 int output_format_check(const char *word, struct err *err) must_check; /* for the config table */
 enum output_format output_format_parse(const char *word); /* a word that the check accepted */

@@ -202,29 +202,14 @@ static const struct world_network *network_of(
 	return index ? &world->networks[json_integer_value(index)] : NULL;
 }
 
-/*
- * As the enforcer has it: only bridges are enforced; a label that was rejected counts, since its container asked to be
- * isolated; a network that is not known yet is taken as "labelled".
- */
-static bool is_isolated(const struct world_endpoint *endpoint, const struct world_network *network)
-{
-	const struct endpoint *record = endpoint->record;
-
-	if (strcmp(record->driver, "bridge") != 0 || (network && !network->record->bridge))
-		return false;
-	if (endpoint->isolation == ISOLATION_LABELLED)
-		return labels_has_user_label(endpoint->labels) ||
-		       labels_count(record->rejected) > 0;
-	return endpoint->isolation == ISOLATION_STRICT;
-}
-
 static void resolve_endpoint(const struct world *world, struct world_endpoint *endpoint)
 {
 	const struct world_network *network = network_of(world, endpoint->record);
 
 	endpoint->isolation = network ? network->isolation : ISOLATION_LABELLED;
 	endpoint->labels = effective_labels(world, endpoint->record);
-	endpoint->isolated = is_isolated(endpoint, network);
+	endpoint->isolated = isolation_applies(endpoint->record, endpoint->labels,
+		network ? network->record : NULL, endpoint->isolation);
 }
 
 static int cmp_endpoints(const void *a, const void *b)

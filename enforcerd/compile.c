@@ -256,10 +256,16 @@ static bool entity_has_addresses(const struct policy_entity *e)
 	       e->not_nets.count;
 }
 
+/* A type is of one family's ICMP, whose number says nothing: IPv4 can carry protocol 58, and it is no ICMPv6 then. */
+static bool says_family(const struct policy_rule *in)
+{
+	return in->ip_version || in->icmp.type >= 0 || in->not_icmp.type >= 0;
+}
+
 static bool needs_family(const struct policy_rule *in)
 {
-	return in->ip_version || in->icmp.type >= 0 || in->not_icmp.type >= 0 ||
-	       entity_has_addresses(&in->source) || entity_has_addresses(&in->destination);
+	return says_family(in) || entity_has_addresses(&in->source) ||
+	       entity_has_addresses(&in->destination);
 }
 
 /* --- protocol, ICMP, ports --------------------------------------------------------------------- */
@@ -515,7 +521,7 @@ static int compile_unit(struct unit *u)
 	int rc = 0;
 
 	/* cheap comparisons first, lookups after them */
-	if (u->family && in->ip_version)
+	if (u->family && says_family(in))
 		rule_match(rule, MATCH_NFPROTO)->family = u->family;
 	if (!match_protocol(u, rule)) {
 		rule_list_free(&rules);

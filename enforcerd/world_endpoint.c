@@ -32,21 +32,13 @@ const struct labels *world_effective_labels(
 
 /* --- isolation --------------------------------------------------------------------------------- */
 
-/*
- * A prefixed label that was refused counts as well: its container asked to be isolated, and a typing error must not leave it
- * open. A network that is not known yet is taken as "labelled".
- */
 static bool is_isolated(
 	const struct world *world, const struct endpoint *record, const struct labels *labels)
 {
 	const struct w_network *network = world_network_find(world, record->network_id);
-	enum isolation isolation = network ? network->isolation : ISOLATION_LABELLED;
 
-	if (strcmp(record->driver, "bridge") != 0 || (network && !world_network_enforced(network)))
-		return false;
-	if (isolation == ISOLATION_LABELLED)
-		return labels_has_user_label(labels) || labels_count(record->rejected) > 0;
-	return isolation == ISOLATION_STRICT;
+	return network ? isolation_applies(record, labels, network->record, network->isolation)
+		       : isolation_applies(record, labels, NULL, ISOLATION_LABELLED);
 }
 
 /* --- policies and selectors -------------------------------------------------------------------- */

@@ -16,10 +16,9 @@ struct w_network *world_network_find(const struct world *world, const char *id)
 	return network;
 }
 
-/* Only bridges of this host can be policed by its nftables. */
 bool world_network_enforced(const struct w_network *network)
 {
-	return !strcmp(network->record->driver, "bridge") && network->record->bridge;
+	return isolation_enforced(network->record);
 }
 
 /* --- isolation --------------------------------------------------------------------------------- */

@@ -115,8 +115,8 @@ static const struct {
 	{"[{'action':'allow','protocol':'icmp','icmp':{'type':0,'code':0}}]",
 		"meta nfproto ipv4 ct original protocol 1 icmp type 0 code 0" R},
 	{"[{'action':'allow','icmp':{'type':3,'code':4}}]",
-		"ct original protocol 1 icmp type 3 code 4" R
-		"ct original protocol 58 icmp type 3 code 4" R},
+		"meta nfproto ipv4 ct original protocol 1 icmp type 3 code 4" R
+		"meta nfproto ipv6 ct original protocol 58 icmp type 3 code 4" R},
 	{"[{'action':'allow','protocol':'icmpv6','notICMP':{'type':128}}]",
 		"meta nfproto ipv6 ct original protocol 58 icmp != type 128" R},
 	{"[{'action':'allow','protocol':58,'ipVersion':6,'icmp':{'type':128},"
@@ -124,7 +124,7 @@ static const struct {
 		"meta nfproto ipv6 ct original protocol 58 icmp type 128 "
 		"icmp != type 128 code 1" R},
 	{"[{'action':'allow','protocol':58,'icmp':{'type':128}}]",
-		"ct original protocol 58 icmp type 128" R},
+		"meta nfproto ipv6 ct original protocol 58 icmp type 128" R},
 	/* conntrack keeps ports where it keeps the type: type 8 must not let ports 2048 to 2303 pass */
 	{"[{'action':'allow','protocol':'tcp','icmp':{'type':8}}]", ""},
 	{"[{'action':'allow','protocol':'udp','notICMP':{'type':8}}]", ""},

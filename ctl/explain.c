@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/explain.h"
+
+#include "common/xalloc.h"
+#include "ctl/advice.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMPV6 = 58 };
+
+static const char *const standings[] = {
+	[END_STRANGER] = "stranger",
+	[END_BYSTANDER] = "not isolated",
+	[END_ISOLATED] = "isolated",
+	[END_CONTESTED] = "contested",
+	[END_HOST] = "host",
+};
+
+/* --- ends and flow ------------------------------------------------------------------------------ */
+
+static json_t *end_json(const struct end *end, const char *node)
+{
+	cleanup_free char *shown = end_describe(end);
+	json_t *to = json_pack("{s:s}", "shown", shown);
+	char ip[IP_TEXT_MAX];
+
+	if (end->ip.family)
+		json_object_set_new(to, "ip", json_string(ip_format(&end->ip, ip)));
+	if (!end->endpoint)
+		return to;
+	json_object_set_new(to, "container", json_string(end->endpoint->record->container_name));
+	json_object_set_new(to, "network", json_string(end->endpoint->record->network_name));
+	json_object_set_new(to, "node", json_string(node));
+	json_object_set_new(to, "labels", labels_to_json(end->endpoint->labels));
+	return to;
+}
+
+static json_t *flow_json(const struct ends *ends, const struct policy_flow *flow)
+{
+	const char *name = protocol_name(flow->protocol);
+	json_t *to = json_object();
+
+	json_object_set_new(to, "from", end_json(&ends->end[DIR_EGRESS], ends->nodes[DIR_EGRESS]));
+	json_object_set_new(to, "to", end_json(&ends->end[DIR_INGRESS], ends->nodes[DIR_INGRESS]));
+	json_object_set_new(
+		to, "protocol", name ? json_string(name) : json_integer(flow->protocol));
+	if (flow->destination.port)
+		json_object_set_new(to, "port", json_integer(flow->destination.port));
+	if (flow->protocol == PROTO_ICMP || flow->protocol == PROTO_ICMPV6)
+		json_object_set_new(to, "icmp",
+			json_pack("{s:i,s:i}", "type", flow->icmp_type, "code", flow->icmp_code));
+	return to;
+}
+
+/* --- a walk -------------------------------------------------------------------------------------- */
+
+static json_t *rule_json(const struct policy *policy, enum policy_direction direction, int rule)
+{
+	cleanup_json json_t *record = policy_to_json(policy);
+	json_t *spec = json_object_get(record, "spec");
+	json_t *rules = json_object_get(spec, policy_direction_name(direction));
+
+	return json_incref(json_array_get(rules, (size_t)rule));
+}
+
+static json_t *step_json(const struct walk_step *step, enum policy_direction direction)
+{
+	json_t *to = json_pack("{s:s,s:b,s:b}", "name", step->policy->name, "staged",
+		step->policy->staged, "asked", step->reached);
+
+	if (step->policy->has_order)
+		json_object_set_new(to, "order", json_real(step->policy->order));
+	if (step->rule == STEP_NO_RULE || !step->reached)
+		return to;
+	json_object_set_new(to, "rule", json_integer(step->rule));
+	json_object_set_new(to, "says",
+		json_string(policy_action_name(step->policy->rules[direction][step->rule].action)));
+	json_object_set_new(to, "text", rule_json(step->policy, direction, step->rule));
+	return to;
+}
+
+static bool any_in_force(const struct end_walk *walk)
+{
+	for (size_t i = 0; i < walk->step_count; i++)
+		if (!walk->steps[i].policy->staged)
+			return true;
+	return false;
+}
+
+/* Caller frees. */
+static char *reason_of_policies(const struct end_walk *walk)
+{
+	const struct walk_step *by = walk->decided;
+	bool passes;
+
+	if (!by)
+		return xstrdup(any_in_force(walk) ? "no rule allowed it"
+						  : "it is isolated, and no policy governs it");
+	passes = by->policy->rules[walk->direction][by->rule].action == ACTION_PASS;
+	return xasprintf("policy %s, %s[%d]%s", by->policy->name,
+		policy_direction_name(walk->direction), by->rule,
+		passes ? ": pass, and nothing comes after it" : "");
+}
+
+static char *reason_of(const struct end_walk *walk, bool from_host)
+{
+	static const char *const reasons[] = {
+		[END_STRANGER] = "no known container: nothing is asked of it",
+		[END_BYSTANDER] = "it is not isolated: no policy governs it",
+		[END_CONTESTED] = "two endpoints claim the address: it is nobody's",
+		[END_HOST] = "the host itself is not policed",
+	};
+
+	if (from_host && walk->standing != END_HOST)
+		return xstrdup("what its own host sends is not policed");
+	return walk->standing == END_ISOLATED ? reason_of_policies(walk)
+					      : xstrdup(reasons[walk->standing]);
+}
+
+static json_t *walk_json(const struct end_walk *walk, bool from_host)
+{
+	cleanup_free char *reason = reason_of(walk, from_host);
+	json_t *steps = json_array();
+
+	for (size_t i = 0; i < walk->step_count; i++)
+		json_array_append_new(steps, step_json(&walk->steps[i], walk->direction));
+	return json_pack("{s:s,s:s,s:s,s:b,s:o}", "verdict", walk->allowed ? "allowed" : "denied",
+		"reason", reason, "standing", standings[walk->standing], "stagedWouldDeny",
+		walk->staged_denies, "policies", steps);
+}
+
+/* --- what would change it ------------------------------------------------------------------------- */
+
+static json_t *changes_json(const struct advice *advice)
+{
+	json_t *changes = json_array(), *rules = json_array();
+
+	for (size_t i = 0; i < advice->rule_count; i++) {
+		const struct advice_rule *rule = &advice->rules[i];
+
+		json_array_append_new(rules,
+			json_pack("{s:s,s:b,s:s,s:i,s:O,s:O}", "policy", rule->policy, "new",
+				rule->is_new, "direction", policy_direction_name(rule->direction),
+				"before", (int)rule->before, "rule", rule->rule, "record",
+				rule->record));
+	}
+	if (advice->rule_count)
+		json_array_append_new(changes, json_pack("{s:O}", "rules", rules));
+	json_decref(rules);
+	if (advice->has_label)
+		json_array_append_new(
+			changes, json_pack("{s:{s:s,s:s,s:s,s:s}}", "label", "container",
+					 advice->label.endpoint->record->container_name, "node",
+					 advice->label.endpoint->record->node, "key",
+					 advice->label.key, "value", advice->label.value));
+	return changes;
+}
+
+/* --- notes ---------------------------------------------------------------------------------------- */
+
+void explain_note(json_t *document, const char *fmt, ...)
+{
+	cleanup_free char *text = NULL;
+	va_list args;
+
+	va_start(args, fmt);
+	if (vasprintf(&text, fmt, args) < 0)
+		text = xstrdup(fmt);
+	va_end(args);
+	json_array_append_new(json_object_get(document, "notes"), json_string(text));
+}
+
+static void note_vain(
+	json_t *document, const struct policies *policies, const struct end_walk *walk)
+{
+	for (size_t i = 0; walk->standing == END_BYSTANDER && i < policies->count; i++) {
+		const struct policy *policy = policies->items[i];
+
+		if (policy->governs[walk->direction] &&
+			selector_match(policy->selector, walk->labels))
+			explain_note(document, "policy %s selects %s, which is not isolated",
+				policy->name, walk->endpoint->container_name);
+	}
+}
+
+static void note_ends(json_t *document, const struct ends *ends, const struct judge *judge)
+{
+	const struct world_endpoint *from = ends->end[DIR_EGRESS].endpoint;
+	const struct world_endpoint *to = ends->end[DIR_INGRESS].endpoint;
+
+	if (from && judge_names_lost(judge, from))
+		explain_note(document,
+			"no rule lets %s ask a name server outside (port 53): names that Docker does not know itself are lost "
+			"to it; deploy/examples/allow-dns.yaml is the cure",
+			from->record->container_name);
+	if (!from || !to)
+		return;
+	if (strcmp(from->record->node, to->record->node) != 0)
+		explain_note(document,
+			"they are on two nodes: each judges its own end and knows the other only by its address, "
+			"which may be translated on the way");
+	else if (strcmp(from->record->network_id, to->record->network_id) != 0)
+		explain_note(document,
+			"they have no network in common: Docker's own rules keep bridges apart, whatever policy says");
+}
+
+static void note_strict(json_t *document, const struct judgement *judgement)
+{
+	enum policy_direction end = DIR_EGRESS;
+	const struct network *network = judgement_strict(judgement, &end);
+
+	if (!network)
+		return;
+	json_object_set_new(document, "strict", json_string(network->name));
+	explain_note(document,
+		"%s is no container's of the strict network %s: it gets nothing. Addresses of the host itself are exempt",
+		end == DIR_EGRESS ? "the sender's address" : "the receiver's address",
+		network->name);
+}
+
+json_t *explain_document(const struct world *world, const struct policies *policies,
+	const struct ends *ends, const struct policy_flow *flow)
+{
+	CLEANUP(judge) struct judge *judge = judge_new(world, policies->items, policies->count);
+	struct judgement judgement cleanup_judgement = {0};
+	struct advice advice cleanup_advice = {0};
+	bool from_host = ends->end[DIR_EGRESS].host;
+	struct trial trial = {.question = {.flow = *flow, .from_host = from_host},
+		.nodes = {ends->nodes[0], ends->nodes[1]}};
+	json_t *document;
+
+	trial.question.flow.source.ip = ends->end[DIR_EGRESS].ip;
+	trial.question.flow.destination.ip = ends->end[DIR_INGRESS].ip;
+	judge_try(judge, &trial, &judgement);
+	advice_find(world, policies->items, policies->count, ends, &trial, &judgement, &advice);
+	document = json_pack("{s:s,s:o,s:o,s:o,s:o,s:[]}", "verdict",
+		judgement.allowed ? "allowed" : "denied", "flow", flow_json(ends, flow), "egress",
+		walk_json(judgement_walk(&judgement, DIR_EGRESS), from_host), "ingress",
+		walk_json(judgement_walk(&judgement, DIR_INGRESS), from_host), "changes",
+		changes_json(&advice), "notes");
+	note_strict(document, &judgement);
+	note_vain(document, policies, judgement_walk(&judgement, DIR_EGRESS));
+	note_vain(document, policies, judgement_walk(&judgement, DIR_INGRESS));
+	note_ends(document, ends, judge);
+	return document;
+}

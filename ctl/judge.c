@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/judge.h"
+
+#include "common/xalloc.h"
+
+#include <string.h>
+
+enum { PROTO_TCP = 6, PROTO_UDP = 17, PORT_DNS = 53 };
+
+struct node_judge {
+	const char *node;
+	struct evaluator *evaluator;
+};
+
+struct judge {
+	struct node_judge *nodes;
+	size_t count, cap;
+	struct evaluator *nobody; /* of a node that nothing is known of */
+};
+
+static struct evaluator *of_node(const struct judge *judge, const char *node)
+{
+	for (size_t i = 0; node && i < judge->count; i++)
+		if (!strcmp(judge->nodes[i].node, node))
+			return judge->nodes[i].evaluator;
+	return judge->nobody;
+}
+
+static struct evaluator *make_node(struct judge *judge, const char *node)
+{
+	struct evaluator *known = of_node(judge, node);
+
+	if (known != judge->nobody)
+		return known;
+	xgrow(judge->nodes, judge->count, judge->cap);
+	judge->nodes[judge->count] = (struct node_judge){node, evaluator_new()};
+	return judge->nodes[judge->count++].evaluator;
+}
+
+static void finish(struct evaluator *e, struct policy *const *policies, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		evaluator_policy(e, policies[i]);
+	evaluator_finish(e);
+}
+
+struct judge *judge_new(
+	const struct world *world, struct policy *const *policies, size_t policy_count)
+{
+	struct judge *judge = xcalloc(1, sizeof(*judge));
+	size_t count;
+	const struct world_network *networks = world_networks(world, &count);
+	const struct world_endpoint *endpoints;
+
+	judge->nobody = evaluator_new();
+	for (size_t i = 0; i < count; i++)
+		evaluator_network(make_node(judge, networks[i].node), networks[i].record,
+			networks[i].isolation);
+	endpoints = world_endpoints(world, &count);
+	for (size_t i = 0; i < count; i++)
+		evaluator_endpoint(make_node(judge, endpoints[i].record->node), endpoints[i].record,
+			endpoints[i].labels);
+	for (size_t i = 0; i < judge->count; i++)
+		finish(judge->nodes[i].evaluator, policies, policy_count);
+	finish(judge->nobody, policies, policy_count);
+	return judge;
+}
+
+void judge_free(struct judge *judge)
+{
+	if (!judge)
+		return;
+	for (size_t i = 0; i < judge->count; i++)
+		evaluator_free(judge->nodes[i].evaluator);
+	evaluator_free(judge->nobody);
+	free(judge->nodes);
+	free(judge);
+}
+
+void judge_try(const struct judge *judge, const struct trial *trial, struct judgement *judgement)
+{
+	judgement->allowed = true;
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		evaluate(of_node(judge, trial->nodes[dir]), &trial->question,
+			&judgement->verdicts[dir]);
+		judgement->allowed &= judgement->verdicts[dir].allowed;
+	}
+}
+
+void judgement_clear(struct judgement *judgement)
+{
+	for (int dir = 0; dir < DIR_COUNT; dir++)
+		verdict_clear(&judgement->verdicts[dir]);
+}
+
+const struct end_walk *judgement_walk(
+	const struct judgement *judgement, enum policy_direction direction)
+{
+	return &judgement->verdicts[direction].walks[direction];
+}
+
+const struct network *judgement_strict(
+	const struct judgement *judgement, enum policy_direction *end)
+{
+	for (int dir = 0; dir < DIR_COUNT; dir++)
+		if (judgement->verdicts[dir].strict) {
+			*end = judgement->verdicts[dir].strict_end;
+			return judgement->verdicts[dir].strict;
+		}
+	return NULL;
+}
+
+/* --- names ------------------------------------------------------------------------------------- */
+
+/*
+ * Whether there is an address that the rule lets this protocol's port 53 through to. A server outside is in no selector's set: a rule for
+ * containers counts only where it names the port, since one of them may be the server.
+ */
+static bool may_ask(const struct policy_rule *rule, int protocol)
+{
+	const struct policy_entity *to = &rule->destination;
+	bool port = !to->ports.count && !to->selector && !to->tag;
+
+	for (size_t i = 0; i < to->ports.count; i++)
+		port |= to->ports.items[i].first <= PORT_DNS && to->ports.items[i].last >= PORT_DNS;
+	return rule->action == ACTION_ALLOW && port && rule_protocol_admits(rule, protocol);
+}
+
+bool judge_names_lost(const struct judge *judge, const struct world_endpoint *endpoint)
+{
+	const struct ip *own =
+		endpoint->record->ipv4.family ? &endpoint->record->ipv4 : &endpoint->record->ipv6;
+	const struct trial trial = {
+		.question = {.flow = {.protocol = PROTO_UDP,
+				     .source = {.ip = *own},
+				     .destination = {.ip = *own, .port = PORT_DNS}}},
+		.nodes = {endpoint->record->node, endpoint->record->node}};
+	struct judgement judgement cleanup_judgement = {0};
+	const struct end_walk *walk;
+
+	judge_try(judge, &trial, &judgement);
+	walk = judgement_walk(&judgement, DIR_EGRESS);
+	if (walk->standing != END_ISOLATED)
+		return false;
+	for (size_t i = 0; i < walk->step_count; i++) {
+		const struct policy *policy = walk->steps[i].policy;
+
+		for (size_t r = 0; r < policy->rule_count[DIR_EGRESS] && !policy->staged; r++)
+			if (may_ask(&policy->rules[DIR_EGRESS][r], PROTO_UDP) ||
+				may_ask(&policy->rules[DIR_EGRESS][r], PROTO_TCP))
+				return false;
+	}
+	return true;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/reach.h"
+
+#include "common/xalloc.h"
+#include "ctl/printable.h"
+#include "ctl/table.h"
+
+#include <string.h>
+
+/* Addresses of the documentation's blocks (RFC 5737, RFC 3849): nobody's, so what a rule with nets says of others is not told. */
+static const char *const outside_addresses[] = {"192.0.2.1", "2001:db8::1"};
+
+/* --- the matrix ----------------------------------------------------------------------------------- */
+
+struct matrix {
+	const struct judge *judge;
+	const struct policy_flow *flow;
+	json_t *pairs;
+};
+
+static const struct ip *address_of(const struct world_endpoint *endpoint, uint8_t family)
+{
+	return family == 6 ? &endpoint->record->ipv6 : &endpoint->record->ipv4;
+}
+
+static void add_pair(struct matrix *matrix, const struct world_endpoint *from,
+	const struct world_endpoint *to, const char *from_name, const char *to_name)
+{
+	const struct world_endpoint *known = from ? from : to;
+	uint8_t family =
+		known->record->ipv4.family && (!from || !to || to->record->ipv4.family) ? 4 : 6;
+	struct judgement judgement cleanup_judgement = {0};
+	struct trial trial = {.question = {.flow = *matrix->flow},
+		.nodes = {known->record->node, known->record->node}};
+	struct ip outside;
+
+	if (ip_parse(outside_addresses[family == 6], &outside, NULL))
+		return;
+	trial.question.flow.source.ip = from ? *address_of(from, family) : outside;
+	trial.question.flow.destination.ip = to ? *address_of(to, family) : outside;
+	if (!trial.question.flow.source.ip.family || !trial.question.flow.destination.ip.family)
+		return;
+	judge_try(matrix->judge, &trial, &judgement);
+	json_array_append_new(matrix->pairs, json_pack("{s:s,s:s,s:b}", "from", from_name, "to",
+						     to_name, "allowed", judgement.allowed));
+}
+
+/* "web", or where it has several endpoints "web@net1", and with its node where there are several. */
+static char *name_of(const struct world_endpoint *endpoints, size_t count, size_t i, bool nodes)
+{
+	const struct endpoint *own = endpoints[i].record;
+	bool several = false;
+
+	for (size_t j = 0; j < count; j++)
+		several |= j != i && !strcmp(endpoints[j].record->node, own->node) &&
+			   !strcmp(endpoints[j].record->container_name, own->container_name);
+	return xasprintf("%s%s%s%s%s", nodes ? own->node : "", nodes ? "/" : "",
+		own->container_name, several ? "@" : "", several ? own->network_name : "");
+}
+
+static bool are_near(const struct world_endpoint *a, const struct world_endpoint *b)
+{
+	return a != b && !strcmp(a->record->node, b->record->node) &&
+	       !strcmp(a->record->network_id, b->record->network_id);
+}
+
+static void fill(struct matrix *matrix, const struct world_endpoint *endpoints, size_t count,
+	char *const *names, const char *node)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct world_endpoint *from = &endpoints[i];
+
+		if (node && strcmp(from->record->node, node) != 0)
+			continue;
+		for (size_t j = 0; j < count; j++)
+			if (are_near(from, &endpoints[j]))
+				add_pair(matrix, from, &endpoints[j], names[i], names[j]);
+		add_pair(matrix, from, NULL, names[i], "(outside)");
+		add_pair(matrix, NULL, from, "(outside)", names[i]);
+	}
+}
+
+static int check_count(
+	const struct world_endpoint *endpoints, size_t count, const char *node, struct err *err)
+{
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < count; i++)
+		wanted += !node || !strcmp(endpoints[i].record->node, node);
+	if (wanted > REACH_ENDPOINTS_MAX)
+		return err_set(err, 0,
+			"%zu endpoints are too many for a matrix (at most %d): say --node", wanted,
+			REACH_ENDPOINTS_MAX);
+	if (node && !wanted)
+		return err_set(err, 0, "no endpoint is on node \"%s\"", node);
+	return 0;
+}
+
+static bool on_several_nodes(const struct world_endpoint *endpoints, size_t count, const char *node)
+{
+	for (size_t i = 1; !node && i < count; i++)
+		if (strcmp(endpoints[i].record->node, endpoints[0].record->node) != 0)
+			return true;
+	return false;
+}
+
+json_t *reach_document(const struct world *world, const struct policies *policies, const char *node,
+	const struct policy_flow *flow, struct err *err)
+{
+	size_t count;
+	const struct world_endpoint *endpoints = world_endpoints(world, &count);
+	CLEANUP(judge) struct judge *judge = NULL;
+	cleanup_free char **names = NULL;
+	const char *protocol = protocol_name(flow->protocol);
+	struct matrix matrix = {.flow = flow};
+	bool several;
+
+	if (check_count(endpoints, count, node, err))
+		return NULL;
+	several = on_several_nodes(endpoints, count, node);
+	names = xcalloc(count, sizeof(*names));
+	for (size_t i = 0; i < count; i++)
+		names[i] = name_of(endpoints, count, i, several);
+	matrix.judge = judge = judge_new(world, policies->items, policies->count);
+	matrix.pairs = json_array();
+	fill(&matrix, endpoints, count, names, node);
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+	return json_pack("{s:o,s:i,s:o}", "protocol",
+		protocol ? json_string(protocol) : json_integer(flow->protocol), "port",
+		(int)flow->destination.port, "pairs", matrix.pairs);
+}
+
+/* --- printing ------------------------------------------------------------------------------------- */
+
+static const char *text_of(const json_t *pair, const char *key)
+{
+	return json_string_value(json_object_get(pair, key));
+}
+
+/* One row for each sender: whom it can reach, and whom not. */
+struct row {
+	char *from;
+	struct strbuf reaches, misses;
+};
+
+static void print_row(struct row *row, struct table *table)
+{
+	if (row->from) {
+		table_add(table, row->from);
+		table_add(table, row->reaches.text);
+		table_add(table, row->misses.text);
+	}
+	strbuf_free(&row->reaches);
+	strbuf_free(&row->misses);
+	*row = (struct row){0};
+}
+
+static int compare_pairs(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	int order = strcmp(text_of(x, "from"), text_of(y, "from"));
+
+	return order ? order : strcmp(text_of(x, "to"), text_of(y, "to"));
+}
+
+static json_t **sorted_pairs(const json_t *document, size_t *count)
+{
+	const json_t *pairs = json_object_get(document, "pairs");
+	json_t **sorted = xcalloc(json_array_size(pairs), sizeof(*sorted));
+
+	*count = json_array_size(pairs);
+	for (size_t i = 0; i < *count; i++)
+		sorted[i] = json_array_get(pairs, i);
+	if (*count)
+		qsort(sorted, *count, sizeof(*sorted), compare_pairs);
+	return sorted;
+}
+
+void reach_table(const json_t *document, FILE *out)
+{
+	static const char *const headings[] = {"FROM", "REACHES", "DOES NOT REACH", NULL};
+	CLEANUP(table) struct table *table = table_new(headings);
+	struct row row = {0};
+	size_t count;
+	cleanup_free json_t **pairs = sorted_pairs(document, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		bool allowed = json_is_true(json_object_get(pairs[i], "allowed"));
+		struct strbuf *list = NULL;
+
+		if (!row.from || strcmp(row.from, text_of(pairs[i], "from")) != 0) {
+			print_row(&row, table);
+			row.from = (char *)text_of(pairs[i], "from");
+		}
+		list = allowed ? &row.reaches : &row.misses;
+		strbuf_addf(list, "%s%s", list->len ? ", " : "", text_of(pairs[i], "to"));
+	}
+	print_row(&row, table);
+	table_print(table, out);
+}
+
+static void print_quoted(const char *text, FILE *out)
+{
+	cleanup_free char *shown = printable(text);
+
+	fputc('"', out);
+	for (const char *c = shown; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			fputc('\\', out);
+		fputc(*c, out);
+	}
+	fputc('"', out);
+}
+
+void reach_dot(const json_t *document, FILE *out)
+{
+	size_t count;
+	cleanup_free json_t **pairs = sorted_pairs(document, &count);
+
+	fputs("digraph reach {\n", out);
+	for (size_t i = 0; i < count; i++) {
+		/* who reaches nobody, and nobody reaches, is still there */
+		if (!i || strcmp(text_of(pairs[i], "from"), text_of(pairs[i - 1], "from")) != 0) {
+			fputc('\t', out);
+			print_quoted(text_of(pairs[i], "from"), out);
+			fputs(";\n", out);
+		}
+		if (!json_is_true(json_object_get(pairs[i], "allowed")))
+			continue;
+		fputc('\t', out);
+		print_quoted(text_of(pairs[i], "from"), out);
+		fputs(" -> ", out);
+		print_quoted(text_of(pairs[i], "to"), out);
+		fputs(";\n", out);
+	}
+	fputs("}\n", out);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who can reach whom on one port: the matrix as JSON, and that as a table or a DOT graph (pure). */
+#ifndef BULKHEAD_CTL_REACH_H
+#define BULKHEAD_CTL_REACH_H
+
+#include "ctl/judge.h"
+#include "ctl/policies.h"
+
+enum { REACH_ENDPOINTS_MAX = 1000 }; /* the matrix has as many cells as its square */
+
+/*
+ * Endpoints of one node, or of all where node is NULL, to endpoints of the same node and network, and the outside to and from each.
+ * Fails where there are more than REACH_ENDPOINTS_MAX.
+ */
+json_t *reach_document(const struct world *world, const struct policies *policies, const char *node,
+	const struct policy_flow *flow, struct err *err) must_check;
+void reach_table(const json_t *document, FILE *out);
+void reach_dot(const json_t *document, FILE *out);
+
+#endif

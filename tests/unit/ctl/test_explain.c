@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/explain.h"
+
+#include "ctl/diff.h"
+#include "ctl/line_diff.h"
+#include "ctl/output.h"
+#include "ctl/reach.h"
+#include "tests/unit/ctl/golden.h"
+#include "tests/unit/ctl/store_fixture.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static struct policy_flow tcp(uint16_t port)
+{
+	return (struct policy_flow){
+		.protocol = 6, .source = {.port = 49152}, .destination = {.port = port}};
+}
+
+static json_t *document_of(
+	const char *from, const char *to, const char *node, const struct policy_flow *flow)
+{
+	struct ends ends;
+	struct err err = {0};
+
+	ck_assert_msg(!ends_resolve(world, from, to, node, &ends, &err), "%s", err.text);
+	return explain_document(world, &policies, &ends, flow);
+}
+
+static char *text_of(const json_t *document, bool json)
+{
+	char *text = NULL;
+	size_t len = 0;
+	struct err err = {0};
+	FILE *memory = open_memstream(&text, &len);
+
+	ck_assert_int_eq(
+		json ? output_json(document, memory, &err) : explain_text(document, memory, &err),
+		0);
+	fclose(memory);
+	return text;
+}
+
+/* --- golden files ------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name, *from, *to, *node;
+	int protocol;
+	uint16_t port;
+} cases[] = {
+	{"allowed", "web", "db", NULL, 6, 3306},
+	{"other-port", "web", "db", NULL, 6, 80},
+	{"no-policy", "db", "web", NULL, 6, 80},
+	{"bystander", "other", "db", NULL, 6, 3306},
+	{"denied-by-rule", "web", "bad", NULL, 6, 3306},
+	{"pass", "bad", "db", NULL, 6, 3306},
+	{"outside", "web", "198.51.100.7", NULL, 6, 443},
+	{"from-outside", "198.51.100.7", "10.1.0.2", NULL, 6, 3306},
+	{"ipv6", "fd00:1::3", "fd00:1::2", NULL, 17, 53},
+	{"ping", "web", "db", NULL, 1, 0},
+	{"strict", "plain", "10.2.0.9", NULL, 6, 80},
+	{"host", "host", "db", NULL, 6, 22},
+	{"in-vain", "other", "open", NULL, 6, 80},
+	{"two-nodes", "far", "db", NULL, 6, 3306},
+	{"label-alone", "plain", "web", NULL, 6, 80},
+};
+
+START_TEST(test_golden)
+{
+	struct policy_flow flow = tcp(cases[_i].port);
+	cleanup_free char *text_name = xasprintf("ctl/explain-%s.txt", cases[_i].name);
+	cleanup_free char *json_name = xasprintf("ctl/explain-%s.json", cases[_i].name);
+	cleanup_free char *text = NULL, *json = NULL;
+	cleanup_json json_t *document = NULL;
+
+	flow.protocol = cases[_i].protocol;
+	flow.icmp_type = 8;
+	document = document_of(cases[_i].from, cases[_i].to, cases[_i].node, &flow);
+	text = text_of(document, false);
+	json = text_of(document, true);
+	golden(text_name, text);
+	golden(json_name, json);
+}
+END_TEST
+
+static json_t *reach_of(const char *node, uint16_t port)
+{
+	const struct policy_flow flow = tcp(port);
+	struct err err = {0};
+	json_t *document = reach_document(world, &policies, node, &flow, &err);
+
+	ck_assert_msg(document != NULL, "%s", err.text);
+	return document;
+}
+
+START_TEST(test_reach_golden)
+{
+	cleanup_json json_t *document = reach_of("node-1", 3306), *all = reach_of(NULL, 80);
+	cleanup_free char *json = text_of(document, true);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *memory = open_memstream(&text, &len);
+
+	golden("ctl/reach.json", json);
+	reach_table(document, memory);
+	fclose(memory);
+	golden("ctl/reach.txt", text);
+	free(text);
+	memory = open_memstream(&text, &len);
+	reach_dot(document, memory);
+	fclose(memory);
+	golden("ctl/reach.dot", text);
+	free(text);
+	memory = open_memstream(&text, &len);
+	reach_table(all, memory);
+	fclose(memory);
+	golden("ctl/reach-80-all-nodes.txt", text);
+	free(text);
+}
+END_TEST
+
+START_TEST(test_reach_agrees_with_explain)
+{
+	const struct policy_flow flow = tcp(3306);
+	cleanup_json json_t *document = reach_of("node-1", 3306);
+	const json_t *pairs = json_object_get(document, "pairs"), *pair;
+	size_t i, compared = 0;
+
+	json_array_foreach (pairs, i, pair) {
+		const char *from = json_string_value(json_object_get(pair, "from"));
+		const char *to = json_string_value(json_object_get(pair, "to"));
+		cleanup_json json_t *explained = NULL;
+
+		if (strpbrk(from, "@(") || strpbrk(to, "@("))
+			continue;
+		explained = document_of(from, to, NULL, &flow);
+		ck_assert_msg(!strcmp(json_string_value(json_object_get(explained, "verdict")),
+				      "allowed") == json_is_true(json_object_get(pair, "allowed")),
+			"%s %s", from, to);
+		compared++;
+	}
+	ck_assert_uint_gt(compared, 5);
+}
+END_TEST
+
+/* --- advice --------------------------------------------------------------------------------------- */
+
+/* What is advised, done: the policies' records taken as they are told. */
+static void follow(const json_t *rules)
+{
+	const json_t *rule;
+	size_t i;
+
+	json_array_foreach (rules, i, rule) {
+		struct err err = {0};
+		struct policy *policy = policy_from_json(json_object_get(rule, "record"), &err);
+
+		ck_assert_msg(policy != NULL, "%s", err.text);
+		policies_put(&policies, policy);
+	}
+}
+
+START_TEST(test_advice_helps)
+{
+	static const char *const who[] = {"db", "web", "other", "bad", "plain", "198.51.100.7"};
+	size_t followed = 0;
+
+	for (size_t i = 0; i < COUNT(who) * COUNT(who); i++) {
+		const char *from = who[i / COUNT(who)], *to = who[i % COUNT(who)];
+		const struct policy_flow flow = tcp(8080);
+		cleanup_json json_t *document = NULL, *again = NULL;
+		json_t *rules;
+
+		if (from == to)
+			continue;
+		document = document_of(from, to, "node-1", &flow);
+		if (!strcmp(json_string_value(json_object_get(document, "verdict")), "allowed"))
+			continue;
+		rules = json_object_get(
+			json_array_get(json_object_get(document, "changes"), 0), "rules");
+		ck_assert_msg(rules != NULL, "%s %s", from, to);
+		follow(rules);
+		again = document_of(from, to, "node-1", &flow);
+		ck_assert_str_eq(json_string_value(json_object_get(again, "verdict")), "allowed");
+		teardown_store();
+		setup_store();
+		followed++;
+	}
+	ck_assert_uint_gt(followed, 10);
+}
+END_TEST
+
+/* --- diff ----------------------------------------------------------------------------------------- */
+
+/* Every order of the lines, and that what is told turns the one text into the other. */
+static const struct {
+	const char *before, *after, *shown;
+} texts[] = {
+	{"", "", ""},
+	{"a\n", "", "- a\n"},
+	{"", "a\nb\n", "+ a\n+ b\n"},
+	{"a\nb\nc\n", "a\nc\n", "  a\n- b\n  c\n"},
+	{"a\nc\n", "a\nb\nc\nd\n", "  a\n+ b\n  c\n+ d\n"},
+	{"a\nb\n", "c\nb\n", "- a\n+ c\n  b\n"},
+};
+
+START_TEST(test_line_diff)
+{
+	cleanup_strbuf struct strbuf out = {0};
+
+	line_diff(texts[_i].before, texts[_i].after, &out);
+	ck_assert_str_eq(out.text ? out.text : "", texts[_i].shown);
+}
+END_TEST
+
+static json_t *diff_of(const char *node, const char *const specs[][2], size_t count)
+{
+	cleanup_json json_t *records = json_array();
+	struct err err = {0};
+	json_t *document;
+
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(policy) struct policy *policy = make_policy(specs[i][0], specs[i][1]);
+
+		json_array_append_new(records, policy_to_json(policy));
+	}
+	document = diff_document(world, &policies, records, node, &err);
+	ck_assert_msg(document != NULL, "%s", err.text);
+	return document;
+}
+
+static char *diff_text_of(const json_t *document)
+{
+	struct err err = {0};
+	char *text = NULL;
+	size_t len = 0;
+	FILE *memory = open_memstream(&text, &len);
+
+	ck_assert_int_eq(diff_text(document, memory, &err), 0);
+	fclose(memory);
+	return text;
+}
+
+#define WEB_SPEC(staged)                                                                          \
+	"'order':100," staged                                                                     \
+	"'selector':'role == `web`','types':['egress'],'ingress':[],'egress':[{'action':'allow'," \
+	"'protocol':'tcp','destination':{'selector':'role == `db`'}}]"
+
+START_TEST(test_diff_golden)
+{
+	static const char *const specs[][2] = {
+		{"database",
+			"'selector':'role == `db`','types':['ingress'],'egress':[],'ingress':["
+			"{'action':'log'},{'action':'allow','protocol':'tcp','source':{'selector':'role == `web`'},"
+			"'destination':{'ports':[3307,'8000:8010']}}]"},
+		{"web", WEB_SPEC("")},
+		{"ping",
+			"'selector':'has(role)','types':['ingress','egress'],'ingress':["
+			"{'action':'allow','protocol':'icmp'}],'egress':[{'action':'allow','protocol':'icmp'},"
+			"{'action':'allow','protocol':47}]"},
+	};
+	cleanup_json json_t *document = diff_of(NULL, specs, COUNT(specs));
+	cleanup_free char *text = diff_text_of(document), *json = text_of(document, true);
+
+	golden("ctl/diff.txt", text);
+	golden("ctl/diff.json", json);
+}
+END_TEST
+
+START_TEST(test_diff_of_the_same)
+{
+	static const char *const specs[][2] = {{"web", WEB_SPEC("")}};
+	cleanup_json json_t *document = diff_of(NULL, specs, 1);
+	cleanup_free char *text = diff_text_of(document);
+
+	ck_assert_str_eq(text,
+		"unchanged policies: 1\nwho may reach whom does not change, as far as it was tried\n");
+}
+END_TEST
+
+START_TEST(test_diff_of_staging)
+{
+	static const char *const specs[][2] = {{"web", WEB_SPEC("'staged':true,")}};
+	cleanup_json json_t *document = diff_of("node-1", specs, 1);
+	cleanup_free char *text = diff_text_of(document);
+
+	/* a staged policy allows nothing, and the database's rule names the port that web's does not */
+	ck_assert_str_eq(text,
+		"changed policy web:\n"
+		"  egress:\n  - action: allow\n    destination:\n      selector: role == \"db\"\n    protocol: tcp\n"
+		"  ingress: []\n  order: 100\n  selector: role == \"web\"\n+ staged: true\n  types:\n  - egress\n"
+		"closed: web@net1 -> db, tcp 3306\n");
+}
+END_TEST
+
+/* --- ends ----------------------------------------------------------------------------------------- */
+
+static void refused(const char *from, const char *to, const char *part)
+{
+	struct ends ends;
+	struct err err = {0};
+
+	ck_assert_int_eq(ends_resolve(world, from, to, NULL, &ends, &err), -1);
+	ck_assert_msg(strstr(err.text, part) != NULL, "%s", err.text);
+}
+
+START_TEST(test_ends)
+{
+	struct ends ends;
+	struct err err = {0};
+
+	/* the network that they share */
+	ck_assert_int_eq(ends_resolve(world, "web", "plain", NULL, &ends, &err), 0);
+	ck_assert_str_eq(ends.end[DIR_EGRESS].endpoint->record->network_name, "net2");
+	ck_assert_int_eq(ends_resolve(world, "c-web-1", "db", NULL, &ends, &err), -1);
+	ck_assert_int_eq(ends_resolve(world, "10.1.0.3", "db", NULL, &ends, &err), 0);
+	ck_assert_str_eq(ends.end[DIR_EGRESS].endpoint->record->container_name, "web");
+	ck_assert_str_eq(ends.nodes[DIR_EGRESS], "node-1");
+	ck_assert_int_eq(ends_resolve(world, "fd00:1::9", "db", NULL, &ends, &err), 0);
+	ck_assert_int_eq(ends.end[DIR_INGRESS].ip.family, 6);
+	refused("nobody", "db", "\"nobody\" is no address");
+	refused("198.51.100.1", "198.51.100.2", "neither");
+	refused("198.51.100.1", "fd00:1::2", "one family");
+}
+END_TEST
+
+START_TEST(test_names)
+{
+	CLEANUP(judge) struct judge *judge = judge_new(world, policies.items, policies.count);
+	size_t count;
+	const struct world_endpoint *endpoints = world_endpoints(world, &count);
+
+	for (size_t i = 0; i < count; i++)
+		ck_assert_msg(
+			judge_names_lost(judge, &endpoints[i]) == endpoints[i].isolated && true,
+			"%s", endpoints[i].record->container_name);
+}
+END_TEST
+
+START_TEST(test_names_allowed)
+{
+	CLEANUP(judge) struct judge *judge = NULL;
+	size_t count;
+	const struct world_endpoint *endpoints = world_endpoints(world, &count);
+
+	/* to somebody, and by TCP alone: it is not certain that names are lost */
+	add_policy("dns", "'selector':'role == `db`','types':['egress'],'ingress':[],'egress':["
+			  "{'action':'allow','protocol':'tcp','destination':{'ports':['50:60'],"
+			  "'nets':['10.9.9.9']}}]");
+	judge = judge_new(world, policies.items, policies.count);
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(endpoints[i].record->container_name, "db"))
+			ck_assert(!judge_names_lost(judge, &endpoints[i]));
+		else if (!strcmp(endpoints[i].record->container_name, "bad"))
+			ck_assert(judge_names_lost(judge, &endpoints[i]));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("explain");
+	TCase *tcase = tcase_create("explain");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup_store, teardown_store);
+	tcase_add_loop_test(tcase, test_golden, 0, COUNT(cases));
+	tcase_add_test(tcase, test_reach_golden);
+	tcase_add_test(tcase, test_reach_agrees_with_explain);
+	tcase_add_test(tcase, test_advice_helps);
+	tcase_add_loop_test(tcase, test_line_diff, 0, COUNT(texts));
+	tcase_add_test(tcase, test_diff_golden);
+	tcase_add_test(tcase, test_diff_of_the_same);
+	tcase_add_test(tcase, test_diff_of_staging);
+	tcase_add_test(tcase, test_ends);
+	tcase_add_test(tcase, test_names);
+	tcase_add_test(tcase, test_names_allowed);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The fast evaluator over an oracle's world, by way of its records; and how a flow is put to it. */
+#ifndef BULKHEAD_TEST_ORACLE_FAST_H
+#define BULKHEAD_TEST_ORACLE_FAST_H
+
+#include "tests/unit/enforcerd/oracle_slow.h"
+
+struct f_world {
+	struct evaluator *evaluator;
+	struct network *networks[O_NETWORKS];
+	struct endpoint *endpoints[O_ENDPOINTS];
+	struct labels *labels[O_ENDPOINTS];
+	struct policy *policies[O_POLICIES];
+};
+
+static json_t *f_decode(char *text)
+{
+	struct err err = {0};
+	json_t *record = record_decode(text, strlen(text), &err);
+
+	ck_assert_msg(record != NULL, "%s: %s", text, err.text);
+	free(text);
+	return record;
+}
+
+/* The record's, and the operator's over them. */
+static struct labels *f_labels(const struct o_world *w, int i, const struct endpoint *record)
+{
+	struct labels *labels = labels_copy(record->labels);
+	int values[O_KEYS];
+
+	s_labels(w, &w->endpoints[i], values);
+	for (int k = 0; k < O_KEYS; k++)
+		if (values[k] != O_NONE)
+			labels_set(labels, o_keys[k], o_values[k][values[k]]);
+	return labels;
+}
+
+static void f_add_endpoint(struct f_world *f, const struct o_world *w, int i)
+{
+	struct err err = {0};
+	cleanup_free char *id = xasprintf("ep%d", i);
+	cleanup_json json_t *record = f_decode(o_endpoint_record(&w->endpoints[i], id));
+
+	f->endpoints[i] = endpoint_from_json(record, NODE, id, &err);
+	ck_assert_msg(f->endpoints[i] != NULL, "%s", err.text);
+	f->labels[i] = f_labels(w, i, f->endpoints[i]);
+	evaluator_endpoint(f->evaluator, f->endpoints[i], f->labels[i]);
+}
+
+static void f_open(struct f_world *f, const struct o_world *w)
+{
+	struct err err = {0};
+
+	*f = (struct f_world){.evaluator = evaluator_new()};
+	for (int i = 0; i < O_NETWORKS; i++) {
+		cleanup_free char *id = xasprintf("net%d0000000", i + 1);
+		cleanup_json json_t *record = f_decode(o_network_record(w, i));
+
+		f->networks[i] = network_from_json(record, id, &err);
+		ck_assert_msg(f->networks[i] != NULL, "%s", err.text);
+		evaluator_network(f->evaluator, f->networks[i], s_isolation(w, i));
+	}
+	for (int i = 0; i < w->endpoint_count; i++)
+		f_add_endpoint(f, w, i);
+	for (int i = 0; i < w->policy_count; i++) {
+		cleanup_json json_t *record = f_decode(o_policy_record(w, &w->policies[i]));
+
+		f->policies[i] = policy_from_json(record, &err);
+		ck_assert_msg(f->policies[i] != NULL, "%s", err.text);
+		evaluator_policy(f->evaluator, f->policies[i]);
+	}
+	evaluator_finish(f->evaluator);
+}
+
+static void f_close(struct f_world *f)
+{
+	evaluator_free(f->evaluator);
+	for (int i = 0; i < O_NETWORKS; i++)
+		network_free(f->networks[i]);
+	for (int i = 0; i < O_ENDPOINTS; i++) {
+		endpoint_free(f->endpoints[i]);
+		labels_free(f->labels[i]);
+	}
+	for (int i = 0; i < O_POLICIES; i++)
+		policy_free(f->policies[i]);
+}
+
+static void f_ask(const struct f_world *f, const struct o_flow *flow, struct verdict *verdict)
+{
+	struct question question = {.flow = {.protocol = flow->protocol,
+					    .icmp_type = flow->icmp_type,
+					    .icmp_code = flow->icmp_code}};
+
+	ck_assert_int_eq(ip_parse(flow->ips[0], &question.flow.source.ip, NULL), 0);
+	ck_assert_int_eq(ip_parse(flow->ips[1], &question.flow.destination.ip, NULL), 0);
+	question.flow.source.port = (uint16_t)flow->ports[0];
+	question.flow.destination.port = (uint16_t)flow->ports[1];
+	evaluate(f->evaluator, &question, verdict);
+}
+
+/* --- comparing --------------------------------------------------------------------------------- */
+
+UNUSED_HELPER char *s_text(const struct o_world *w, const struct s_verdict *verdict)
+{
+	struct strbuf out = {0};
+
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		const struct s_walk *walk = &verdict->walks[dir];
+
+		strbuf_addf(&out, "%s: end %d, %s, by %s[%d]%s; ",
+			policy_direction_name((enum policy_direction)dir), (int)walk->standing,
+			walk->allowed ? "allowed" : "denied",
+			walk->policy == O_NONE ? "-"
+					       : o_policy_names[w->policies[walk->policy].name],
+			walk->rule, walk->staged_denies ? ", staged denies" : "");
+	}
+	strbuf_addf(&out, "%s%s", verdict->strict ? "strict, " : "",
+		verdict->allowed ? "allowed" : "denied");
+	return strbuf_take(&out);
+}
+
+UNUSED_HELPER char *f_text(const struct verdict *verdict)
+{
+	struct strbuf out = {0};
+
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		const struct end_walk *walk = &verdict->walks[dir];
+
+		strbuf_addf(&out, "%s: end %d, %s, by %s[%d]%s; ",
+			policy_direction_name((enum policy_direction)dir), (int)walk->standing,
+			walk->allowed ? "allowed" : "denied",
+			walk->decided ? walk->decided->policy->name : "-",
+			walk->decided ? walk->decided->rule : O_NONE,
+			walk->staged_denies ? ", staged denies" : "");
+	}
+	strbuf_addf(&out, "%s%s", verdict->strict ? "strict, " : "",
+		verdict->allowed ? "allowed" : "denied");
+	return strbuf_take(&out);
+}
+
+#endif
