@@ -238,10 +238,11 @@ static void on_committed(const struct kernel_commit *commit, void *arg)
 	report_send(app);
 }
 
-/* From the first commit on conntrack may see flows that it has not seen before, however long the store was away. */
+/* From the first commit on conntrack may see flows that it has not seen before, however long the store was away: all within bridges, or
+ * those of an IP version that nobody's rules had asked about. */
 static void start(struct app *app)
 {
-	if (dataplane_fresh(app->dataplane) && app->skeleton.bridge_tracked)
+	if (dataplane_fresh(app->dataplane))
 		bridges_all_visible(app->bridges);
 	dataplane_start(app->dataplane);
 }

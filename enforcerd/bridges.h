@@ -24,7 +24,7 @@ struct bridges_ops {
 struct bridges *bridges_new(struct event_base *base, struct world *world, bool tracked,
 	const struct bridges_ops *ops, void *arg, struct err *err) must_check;
 void bridges_free(struct bridges *bridges);
-/* The first load where the bridge table judges flows: every bridge becomes visible at once. */
+/* The first load: every bridge becomes visible at once, or may, in the IP version that nobody looked at before. */
 void bridges_all_visible(struct bridges *bridges);
 /* Looks at every managed bridge of the world; call after world_apply(). May change the ruleset. */
 void bridges_update(struct bridges *bridges);

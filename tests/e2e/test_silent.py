@@ -43,7 +43,7 @@ def obey(s):
             print(type(error).__name__, flush=True)
 """
 SERVER = COMMON + """
-listener = socket.create_server(("", int(sys.argv[1])))
+listener = socket.create_server(("", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
 print("listening", flush=True)
 obey(listener.accept()[0])
 """
@@ -75,10 +75,10 @@ class End:
 
 
 class Connection:
-    def __init__(self, client, server, port: int):
+    def __init__(self, client, server, port: int, family: int):
         self.server = End(server, SERVER, port)
         assert self.server.said() == "listening"
-        self.client = End(client, CLIENT, port, server.ip())
+        self.client = End(client, CLIENT, port, server.address(family))
         self.ends = self.client, self.server
         assert [end.said() for end in self.ends] == ["ready", "ready"]
 
@@ -87,28 +87,28 @@ class Connection:
             end.close()
 
 
-class Silent(Case):
+class Old(Case):
+    """Connections between two containers of one bridge that are older than Bulkhead."""
+
     def setUp(self):
         self.engine = self.enterContext(Engine())
-        net = self.engine.network("net1")
+        net = self.engine.network("net1", ipv6="fd00:b0:9::/64")
         self.server = self.engine.run("server-A", net, {"role": "server"})
         self.client = self.engine.run("client-A", net, {"role": "client"})
         self.stack = Stack(self.engine)
         self.witnesses = (self.engine, self.stack)
 
-        self.hide_bridges()
-
-    def hide_bridges(self):
-        """From conntrack, as on a host whose Engine does not switch br_netfilter on."""
+    def switch_bridges(self, value: int):
         for name in ("iptables", "ip6tables"):
             path = f"/proc/sys/net/bridge/bridge-nf-call-{name}"
-            call(self.engine.namespace.prefix() + ["sh", "-ec", f"[ ! -e {path} ] || echo 0 > {path}"])
+            call(self.engine.namespace.prefix() + ["sh", "-ec", f"[ ! -e {path} ] || echo {value} > {path}"])
 
-    def entries(self) -> str:
-        return call(self.engine.namespace.prefix() + ["conntrack", "-L", "-p", "tcp", "-s", self.client.ip()], check=False).stdout
+    def entries(self, family: int = 4) -> str:
+        words = ["conntrack", "-L", "-f", f"ipv{family}", "-p", "tcp", "-s", self.client.address(family)]
+        return call(self.engine.namespace.prefix() + words, check=False).stdout
 
-    def connection(self, port: int) -> Connection:
-        connection = Connection(self.client, self.server, port)
+    def connection(self, port: int, family: int = 4) -> Connection:
+        connection = Connection(self.client, self.server, port, family)
         self.addCleanup(connection.close)
         return connection
 
@@ -118,11 +118,7 @@ class Silent(Case):
         self.assertIn(answer, ("received", "TimeoutError"))
         return answer == "received"
 
-    def test_the_server_speaks_first(self):
-        allowed, forbidden = self.connection(ALLOWED), self.connection(FORBIDDEN)
-        other = self.connection(ALLOWED + 100)  # as forbidden; seen to work without Bulkhead
-        self.assertTrue(self.arrives(other.server, other.client, REPEATED))
-        self.assertEqual(self.entries(), "", "conntrack knows nothing of them")
+    def protect(self):
         self.addCleanup(self.stack.clear)
         self.addCleanup(self.stack.stop)
         self.stack.start_redis()
@@ -131,12 +127,40 @@ class Silent(Case):
         self.stack.start_enforcerd()
         self.stack.wait_in_force()
         wait_until(lambda: self.stack.status().get("unplaced") == "0", 10, "all are placed")
+
+
+class Silent(Old):
+    def setUp(self):
+        super().setUp()
+        # from conntrack, as on a host whose Engine does not switch br_netfilter on
+        self.switch_bridges(0)
+
+    def test_the_server_speaks_first(self):
+        allowed, forbidden = self.connection(ALLOWED), self.connection(FORBIDDEN)
+        other = self.connection(ALLOWED + 100)  # as forbidden; seen to work without Bulkhead
+        self.assertTrue(self.arrives(other.server, other.client, REPEATED))
+        self.assertEqual(self.entries(), "", "conntrack knows nothing of them")
+        self.protect()
         self.assertTrue(self.arrives(allowed.server, allowed.client, REPEATED))
         self.assertTrue(self.arrives(allowed.client, allowed.server, REPEATED))
         self.assertTrue(self.arrives(allowed.server, allowed.client, REPEATED))
         self.assertFalse(self.arrives(forbidden.server, forbidden.client, SILENCE))
         self.assertFalse(self.arrives(forbidden.client, forbidden.server, SILENCE))
         self.assertFalse(self.arrives(other.server, other.client, SILENCE))
+
+
+class Untracked(Old):
+    def test_ipv6_that_nothing_tracked(self):
+        """Bridges that are seen by the inet family all along, but nobody's rules asked conntrack about IPv6 so far."""
+        self.switch_bridges(1)
+        allowed, forbidden = self.connection(ALLOWED, 6), self.connection(FORBIDDEN, 6)
+        self.assertTrue(self.arrives(forbidden.client, forbidden.server, REPEATED))
+        self.assertEqual(self.entries(6), "", "conntrack knows nothing of them")
+        self.protect()
+        self.assertTrue(self.arrives(allowed.client, allowed.server, REPEATED))
+        self.assertTrue(self.arrives(allowed.server, allowed.client, REPEATED))
+        self.assertFalse(self.arrives(forbidden.client, forbidden.server, SILENCE))
+        self.assertFalse(self.arrives(forbidden.server, forbidden.client, SILENCE))
 
 
 if __name__ == "__main__":
