@@ -4,6 +4,7 @@
 
 BULKHEAD_BIN names the folder of the programs (default: build/bin).
 """
+import functools
 import json
 import os
 import pathlib
@@ -12,19 +13,21 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/lib"))
+import integration  # noqa: E402
 from fake_engine import FakeEngine  # noqa: E402
+from integration import PREFIX, Refused, clean_environment, missing  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("BULKHEAD_BIN", ROOT / "build/bin")).resolve()
 USERS = ROOT / "deploy/redis/users.conf"
-PREFIX = "bulkhead:v1:"
 LABEL = "org.projectcalico.label."
 ADMIN = "admin-password"
 BOUND = 20
+Resp = functools.partial(integration.Resp, bound=BOUND)
+wait_until = functools.partial(integration.wait_until, bound=BOUND)
 
 POLICY = """\
 apiVersion: v1
@@ -37,75 +40,8 @@ spec:
 """
 
 
-def missing(what, present):
-    if present:
-        return
-    if os.environ.get("CI") == "true":
-        raise RuntimeError(f"needs {what}")
-    raise unittest.SkipTest(f"needs {what}")
-
-
 def setUpModule():
     missing("redis-server", shutil.which("redis-server"))
-
-
-def wait_until(condition, what, bound=BOUND):
-    end = time.monotonic() + bound
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {bound} s: {what}")
-        time.sleep(0.02)
-
-
-class Refused(Exception):
-    pass
-
-
-class Resp:
-    def __init__(self, path, user, password):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(BOUND)
-        try:
-            self.sock.connect(str(path))
-        except OSError:
-            self.sock.close()
-            raise
-        self.stream = self.sock.makefile("rwb")
-        self("AUTH", user, password)
-
-    def __call__(self, *words):
-        self.stream.write(b"*%d\r\n" % len(words))
-        for word in words:
-            data = str(word).encode()
-            self.stream.write(b"$%d\r\n%s\r\n" % (len(data), data))
-        self.stream.flush()
-        return self.reply()
-
-    def reply(self):
-        line = self.stream.readline()
-        if not line:
-            raise EOFError
-        kind, rest = line[:1], line[1:-2].decode()
-        if kind == b"-":
-            raise Refused(rest)
-        if kind == b":":
-            return int(rest)
-        if kind == b"$":
-            return None if rest == "-1" else self.stream.read(int(rest) + 2)[:-2].decode()
-        if kind == b"*":
-            return [self.reply() for _ in range(int(rest))]
-        return rest
-
-    def records(self, key):
-        flat = self("HGETALL", PREFIX + key)
-        return dict(zip(flat[::2], flat[1::2]))
-
-    def close(self):
-        self.stream.close()
-        self.sock.close()
 
 
 def users():
@@ -166,15 +102,12 @@ class Case(unittest.TestCase):
         file.write_text(password_of(user) + "\n")
         return ["--redis", f"unix://{user}@{self.path}", "--redis-password-file", file]
 
-    def environment(self):
-        return {k: v for k, v in os.environ.items() if not k.startswith(("BULKHEAD_", "DOCKER_"))}
-
     def daemon(self, program, user, *words, prefix=()):
         log = self.directory / f"{user}.log"
         with open(log, "ab") as stderr:
             process = self.start(
                 [*prefix, BIN / program, *self.redis_words(user), "--listen", "none", *words],
-                stderr=stderr, env=self.environment(),
+                stderr=stderr, env=clean_environment(),
             )
         return process, log
 
@@ -188,7 +121,7 @@ class Case(unittest.TestCase):
     def ctl(self, *words, statuses=(0,), **options):
         done = subprocess.run(
             [BIN / "bulkheadctl", *map(str, self.redis_words("bulkheadctl")), *map(str, words)],
-            capture_output=True, text=True, timeout=BOUND, check=False, env=self.environment(), **options,
+            capture_output=True, text=True, timeout=BOUND, check=False, env=clean_environment(), **options,
         )
         self.assertIn(done.returncode, statuses, f"{words}: {done.stderr}")
         return done

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 import urllib.error
 import urllib.request
@@ -20,71 +19,15 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/lib"))
 from fake_engine import FakeEngine, hex_id  # noqa: E402
+from integration import BOUND, PREFIX, Resp, clean_environment, missing, wait_until  # noqa: E402
 
 SYNCD = pathlib.Path(os.environ.get("BULKHEAD_BIN", ROOT / "build/bin")).resolve() / "bulkhead-syncd"
-PREFIX = "bulkhead:v1:"
 LABEL = "org.projectcalico.label."
 NODE = "fakenode"
-BOUND = 10
 
 
 def setUpModule():
-    if not shutil.which("redis-server"):
-        if os.environ.get("CI") == "true":
-            raise RuntimeError("needs redis-server")
-        raise unittest.SkipTest("needs redis-server")
-
-
-def wait_until(condition, what, bound=BOUND):
-    end = time.monotonic() + bound
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {bound} s: {what}")
-        time.sleep(0.01)
-
-
-class Resp:
-    """One connection to Redis: commands, or messages of a channel."""
-
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(BOUND)
-        self.sock.connect(str(path))
-        self.stream = self.sock.makefile("rwb")
-
-    def __call__(self, *words):
-        self.stream.write(b"*%d\r\n" % len(words))
-        for word in words:
-            data = str(word).encode()
-            self.stream.write(b"$%d\r\n%s\r\n" % (len(data), data))
-        self.stream.flush()
-        return self.reply()
-
-    def reply(self):
-        line = self.stream.readline()
-        if not line:
-            raise EOFError
-        kind, rest = line[:1], line[1:-2].decode()
-        if kind == b"-":
-            raise RuntimeError(rest)
-        if kind == b":":
-            return int(rest)
-        if kind == b"$":
-            return None if rest == "-1" else self.stream.read(int(rest) + 2)[:-2].decode()
-        if kind == b"*":
-            return [self.reply() for _ in range(int(rest))]
-        return rest
-
-    def records(self, key):
-        flat = self("HGETALL", PREFIX + key)
-        return {k: json.loads(v) for k, v in zip(flat[::2], flat[1::2])}
-
-    def close(self):
-        self.stream.close()
-        self.sock.close()
+    missing("redis-server", shutil.which("redis-server"))
 
 
 class Messages:
@@ -156,9 +99,8 @@ class Case(unittest.TestCase):
         self.redis_server = None
 
     def environment(self, **more):
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("BULKHEAD_", "DOCKER_"))}
         # a proxy is not meant for the Engine
-        return {**clean, "http_proxy": "http://127.0.0.1:9", **more}
+        return {**clean_environment(), "http_proxy": "http://127.0.0.1:9", **more}
 
     def arguments(self, *more):
         return [
@@ -214,11 +156,14 @@ class Case(unittest.TestCase):
                 return float(line.split()[1])
         raise KeyError(name)
 
+    def records(self, key):
+        return {name: json.loads(record) for name, record in self.redis.records(key).items()}
+
     def endpoints(self):
-        return self.redis.records(f"endpoints:{NODE}")
+        return self.records(f"endpoints:{NODE}")
 
     def networks(self):
-        return self.redis.records(f"networks:{NODE}")
+        return self.records(f"networks:{NODE}")
 
     def wait_endpoint(self, endpoint):
         return wait_until(lambda: self.endpoints().get(endpoint), f"endpoint {endpoint} is published")

@@ -15,7 +15,7 @@ class TestProgram(Case):
         _, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
         self.start()
         self.assertEqual(self.end(), 0)
-        self.assertEqual(self.redis.records("nodes")[NODE]["heartbeat"], 0)
+        self.assertEqual(self.records("nodes")[NODE]["heartbeat"], 0)
         self.assertIn(endpoint, self.endpoints())
 
     def test_sigterm_without_engine_and_redis(self):
@@ -40,7 +40,7 @@ class TestProgram(Case):
 
     def test_node_from_the_command_line(self):
         self.start("--node", "other")
-        self.assertEqual(list(self.redis.records("nodes")), ["other"])
+        self.assertEqual(list(self.records("nodes")), ["other"])
 
     def test_engine_name_that_cannot_be_a_node(self):
         self.engine.info["Name"] = "a/b"

@@ -29,7 +29,7 @@ class TestPublishing(Case):
         self.assertEqual(network["bridge"], "br-" + self.net[:12])
         self.assertEqual((network["subnets"], network["isolation"]), (["10.1.0.0/16"], "strict"))
         self.assertEqual({n["name"] for n in self.networks().values()}, {"bridge", "net1"})  # not "host"
-        node = self.redis.records("nodes")[NODE]
+        node = self.records("nodes")[NODE]
         self.assertEqual((node["engine"], node["node"]), ("FAKE:0001", NODE))
         self.assertEqual(self.metric("endpoints"), 1)
         self.assertEqual(self.metric("rejected_labels"), 1)
