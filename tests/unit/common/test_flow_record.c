@@ -2,27 +2,11 @@
 #include "common/flow_record.h"
 
 #include "common/record.h"
-#include "common/xalloc.h"
+#include "tests/unit/quoted.h"
 
-#include <check.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
-/* JSON with ' for ", which C strings hold better. */
-static json_t *parse(const char *quoted)
-{
-	cleanup_free char *text = xstrdup(quoted);
-	json_error_t cause;
-	json_t *json;
-
-	for (char *p = text; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	json = json_loads(text, JSON_REJECT_DUPLICATES, &cause);
-	ck_assert_msg(json != NULL, "%s: %s", text, cause.text);
-	return json;
-}
 
 #define FULL                                                                                       \
 	"{'v':1,'time':'2026-11-23T15:49:39.000042Z','node':'web-1','mode':'audit','denied':true," \

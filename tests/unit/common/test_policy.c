@@ -1,34 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "common/policy.h"
-#include "common/xalloc.h"
+#include "policy_fixture.h"
 
-#include <check.h>
 #include <float.h>
-#include <string.h>
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
-/* Test cases are written with ' for ", which none of them needs otherwise. */
-static json_t *parse(const char *quoted)
-{
-	cleanup_free char *text = xstrdup(quoted);
-	json_error_t cause;
-	json_t *json;
-
-	for (char *p = text; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	json = json_loads(text, JSON_REJECT_DUPLICATES, &cause);
-	ck_assert_msg(json != NULL, "%s: %s", text, cause.text);
-	return json;
-}
-
-static struct policy *read_policy(const char *quoted, struct err *err)
-{
-	cleanup_json json_t *json = parse(quoted);
-
-	return policy_from_json(json, err);
-}
 
 /* A policy whose only ingress rule is the given one. */
 static struct policy *read_rule(const char *rule, struct err *err)

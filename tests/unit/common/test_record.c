@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/record.h"
-#include "common/xalloc.h"
+#include "tests/unit/quoted.h"
 
-#include <check.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -21,20 +20,6 @@
 #define NODE                                                                         \
 	"{'v':1,'node':'host-1','engine':'ABCD:EFGH','boot':'6b8c','instance':'i1'," \
 	"'version':'0.1.0','started':1700000000,'heartbeat':1700000010}"
-
-static json_t *parse(const char *quoted)
-{
-	cleanup_free char *text = xstrdup(quoted);
-	json_error_t cause;
-	json_t *json;
-
-	for (char *p = text; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	json = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &cause);
-	ck_assert_msg(json != NULL, "%s: %s", text, cause.text);
-	return json;
-}
 
 /*
  * The base record with the value at a path such as "container.id" or "ports.0.port" set to value, or removed

@@ -3,23 +3,13 @@
 #ifndef BULKHEAD_TEST_STORE_FIXTURE_H
 #define BULKHEAD_TEST_STORE_FIXTURE_H
 
-#include "common/xalloc.h"
 #include "ctl/explain.h"
+#include "tests/unit/quoted.h"
 
-#include <check.h>
 #include <string.h>
 
 static struct world *world;
 static struct policies policies;
-
-static inline char *unquote(const char *quoted)
-{
-	char *text = xstrdup(quoted);
-
-	for (char *p = text; *p; p++)
-		*p = (char)(*p == '\'' ? '"' : *p == '`' ? '\'' : *p);
-	return text;
-}
 
 static inline void add(
 	enum store_kind kind, const char *node, const char *field, const char *quoted)

@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "common/xalloc.h"
 #include "enforcerd/compile.h"
 #include "enforcerd/ruleset.h"
+#include "tests/unit/quoted.h"
 
-#include <check.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
-static json_t *parse(const char *quoted)
-{
-	cleanup_free char *text = xstrdup(quoted);
-	json_error_t cause;
-	json_t *json;
-
-	for (char *p = text; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	json = json_loads(text, 0, &cause);
-	ck_assert_msg(json != NULL, "%s: %s", text, cause.text);
-	return json;
-}
 
 /* rules is the array of ingress rules. */
 static struct policy *policy_of(const char *name, const char *rules)

@@ -4,10 +4,9 @@
 #define BULKHEAD_TEST_WORLD_FIXTURE_H
 
 #include "common/selector.h"
-#include "common/xalloc.h"
 #include "enforcerd/world.h"
+#include "tests/unit/quoted.h"
 
-#include <check.h>
 #include <string.h>
 
 #define UNUSED_HELPER __attribute__((unused)) static
@@ -16,16 +15,6 @@
 #define NODE         "node-1"
 #define NODE_STREAM  STORE_NODE_STREAM NODE
 #define POLICIES     STORE_POLICIES_STREAM
-
-/* The text with ' read as " and ` as '. Caller frees. */
-UNUSED_HELPER char *unquote(const char *quoted)
-{
-	char *text = xstrdup(quoted);
-
-	for (char *p = text; *p; p++)
-		*p = (char)(*p == '\'' ? '"' : *p == '`' ? '\'' : *p);
-	return text;
-}
 
 /* addresses: "'10.1.0.2'" or "null"; labels: "{'role':'db'}" */
 UNUSED_HELPER char *endpoint_record(const char *id, const char *name, int network,
