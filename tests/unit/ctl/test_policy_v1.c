@@ -1,35 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The v1 form, field by field: what each may say, what is stored for it, and each refusal with its place. */
-#include "ctl/input.h"
+#include "input_fixture.h"
 
 #include "common/strbuf.h"
 
-#include <check.h>
-#include <string.h>
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
-#define HEAD         "apiVersion: v1\nkind: policy\nmetadata: {name: p}\n" /* 3 lines */
-
-static struct input input;
-static struct diag diag;
-
-static void setup(void)
-{
-	input = (struct input){0};
-	diag = (struct diag){0};
-}
-
-static void teardown(void)
-{
-	input_clear(&input);
-	diag_clear(&diag);
-}
-
-static void read_text(const char *text)
-{
-	teardown();
-	input_add_text(&input, text, strlen(text), "f", POLICY_WHOLE, &diag);
-}
+#define HEAD "apiVersion: v1\nkind: policy\nmetadata: {name: p}\n" /* 3 lines */
 
 /* A policy whose only ingress rule is the given one: the rule stands on line 6, from column 5 on. */
 static char *with_rule(const char *rule)
@@ -46,25 +21,6 @@ static char *with_spec(const char *spec)
 
 	strbuf_addf(&text, "%sspec: %s\n", HEAD, spec);
 	return strbuf_take(&text);
-}
-
-static void expect_json(const json_t *got, const char *wanted_text, const char *what)
-{
-	cleanup_json json_t *wanted = json_loads(wanted_text, 0, NULL);
-	cleanup_free char *shown = json_dumps(got, JSON_COMPACT | JSON_SORT_KEYS);
-
-	ck_assert_msg(wanted != NULL, "%s", wanted_text);
-	ck_assert_msg(json_equal(got, wanted), "%s\ngave %s", what, shown);
-}
-
-/* expected: the beginning of the first error, after "f:" */
-static void expect_error(const char *text, const char *expected)
-{
-	read_text(text);
-	ck_assert_msg(diag.count > 0, "accepted: %s", text);
-	ck_assert_msg(!strncmp(diag.entries[0], "f:", 2) &&
-			      !strncmp(diag.entries[0] + 2, expected, strlen(expected)),
-		"%s\ngave %s\nnot  f:%s", text, diag.entries[0], expected);
 }
 
 /* --- rules ----------------------------------------------------------------------------------------- */
@@ -103,8 +59,7 @@ START_TEST(stores_each_field_of_a_rule)
 {
 	cleanup_free char *text = with_rule(rules[_i].rule);
 
-	read_text(text);
-	ck_assert_msg(!diag.count, "%s\n%s", text, diag.entries[0]);
+	read_accepted(text);
 	expect_json(json_array_get(json_object_get(json_object_get(input.items[0].record, "spec"),
 					   "ingress"),
 			    0),
@@ -149,8 +104,7 @@ START_TEST(stores_each_field_of_an_end)
 		strbuf_addf(&line, "{action: allow, protocol: udp, %s: %s}", ends[i],
 			entities[_i].entity);
 		text = with_rule(line.text);
-		read_text(text);
-		ck_assert_msg(!diag.count, "%s\n%s", text, diag.entries[0]);
+		read_accepted(text);
 		stored = json_object_get(input.items[0].record, "spec");
 		stored = json_array_get(json_object_get(stored, "ingress"), 0);
 		expect_json(json_object_get(stored, ends[i]), entities[_i].stored, text);
@@ -280,8 +234,7 @@ START_TEST(stores_each_field_of_a_spec)
 {
 	cleanup_free char *text = with_spec(specs[_i].spec);
 
-	read_text(text);
-	ck_assert_msg(!diag.count, "%s\n%s", text, diag.entries[0]);
+	read_accepted(text);
 	expect_json(json_object_get(input.items[0].record, "spec"), specs[_i].stored, text);
 }
 END_TEST
@@ -355,8 +308,7 @@ static const struct {
 
 START_TEST(reads_every_form_of_a_file)
 {
-	read_text(forms[_i].text);
-	ck_assert_msg(!diag.count, "%s\n%s", forms[_i].text, diag.entries[0]);
+	read_accepted(forms[_i].text);
 	ck_assert_uint_eq(input.count, forms[_i].count);
 }
 END_TEST
