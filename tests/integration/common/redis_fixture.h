@@ -138,6 +138,12 @@ UNUSED_HELPER void expect_ready(struct seen *seen)
 		wait_until(seen->base, is_ready, seen, SOON_MS), "not ready: %s", seen->cause);
 }
 
+UNUSED_HELPER void open_ready(struct seen *seen, const struct redis_server *server)
+{
+	open_url(seen, redis_server_url(server));
+	expect_ready(seen);
+}
+
 /* One command, one reply, its text in seen->text. */
 UNUSED_HELPER void ask(struct seen *seen, const char *a, const char *b, const char *c)
 {

@@ -6,8 +6,8 @@
 #include "common/store_reader.h"
 
 #include "common/redis_sync.h"
-#include "common/store_edit.h"
 #include "common/xalloc.h"
+#include "edit_fixture.h"
 #include "tests/lib/redis_server.h"
 #include "tests/lib/wait.h"
 
@@ -183,36 +183,14 @@ UNUSED_HELPER void expect_snapshots(struct follower *follower, int count)
 
 /* --- writing ----------------------------------------------------------------------------------- */
 
-struct edit {
-	const char *id, *record;
-};
-
-UNUSED_HELPER int write_one(
-	const struct store_view *view, struct store_changes *changes, void *arg, struct err *err)
-{
-	const struct edit *edit = arg;
-
-	(void)view;
-	(void)err;
-	store_changes_add(changes, KIND_POLICY, edit->id, edit->record);
-	return 0;
-}
-
 UNUSED_HELPER struct store_edit_result set(
 	struct redis_sync *admin, const char *id, const char *record)
 {
-	struct edit edit = {id, record};
-	struct store_edit_result result;
-	struct err err = {0};
+	struct store_edit_result result = edit(admin, id, record);
 
-	ck_assert_msg(!store_edit(admin, write_one, &edit, &result, &err), "%s", err.text);
 	ck_assert(result.written);
 	return result;
 }
-
-#define HEAD   STORE_PREFIX "head:policies"
-#define EVENTS STORE_PREFIX "events:policies"
-#define HASH   STORE_PREFIX "policies"
 
 static struct redis_server *server;
 static struct redis_sync *admin;

@@ -165,8 +165,7 @@ START_TEST(test_database)
 	struct seen seen;
 
 	set_and_get((struct redis_options){.url = third});
-	open_url(&seen, redis_server_url(server));
-	expect_ready(&seen);
+	open_ready(&seen, server);
 	ask(&seen, "GET", "key", NULL);
 	ck_assert_int_eq(seen.type, REDIS_REPLY_NIL);
 	close_seen(&seen);
@@ -218,8 +217,7 @@ static void kill_and_restart(bool keep_data)
 	struct redis_server *server = redis_server_start(NULL);
 	struct seen seen;
 
-	open_url(&seen, redis_server_url(server));
-	expect_ready(&seen);
+	open_ready(&seen, server);
 	ask(&seen, "SET", "key", "value");
 	seen.replies = 0;
 	/* a command whose answer never comes */
@@ -255,8 +253,7 @@ START_TEST(test_client_kill)
 	struct redis_sync *admin = redis_server_connect(server);
 	struct seen seen;
 
-	open_url(&seen, redis_server_url(server));
-	expect_ready(&seen);
+	open_ready(&seen, server);
 	redis_server_run(admin, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes", NULL);
 	ck_assert(wait_until(seen.base, was_lost, &seen, SOON_MS));
 	ck_assert_str_eq(seen.cause, "connection closed by the server");
@@ -273,8 +270,7 @@ START_TEST(test_half_open)
 	struct redis_server *server = redis_server_start(NULL);
 	struct seen seen;
 
-	open_url(&seen, redis_server_url(server));
-	expect_ready(&seen);
+	open_ready(&seen, server);
 	if (_i)
 		ck_assert_int_eq(
 			redis_subscribe(seen.redis, "channel", on_message, on_confirmed, &seen), 0);
@@ -296,8 +292,7 @@ START_TEST(test_free_answers)
 	struct redis_server *server = redis_server_start(NULL);
 	struct seen seen;
 
-	open_url(&seen, redis_server_url(server));
-	expect_ready(&seen);
+	open_ready(&seen, server);
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(redis_call(seen.redis, on_reply, &seen, "PING", NULL), 0);
 	redis_hold(seen.redis);

@@ -12,8 +12,7 @@ START_TEST(test_pipeline_and_binary)
 	struct redis_server *server = redis_server_start(NULL);
 	struct seen seen, length = {0}, error = {0};
 
-	open_url(&seen, redis_server_url(server));
-	expect_ready(&seen);
+	open_ready(&seen, server);
 	ck_assert_int_eq(redis_command(seen.redis, 3, set, lens, NULL, NULL), 0);
 	ck_assert_int_eq(redis_call(seen.redis, on_reply, &error, "NOSUCH", NULL), 0);
 	ck_assert_int_eq(redis_call(seen.redis, on_reply, &length, "STRLEN", "key", NULL), 0);
@@ -174,8 +173,7 @@ START_TEST(test_messages)
 	struct redis_sync *admin = redis_server_connect(server);
 	struct seen seen, other = {0};
 
-	open_url(&seen, redis_server_url(server));
-	expect_ready(&seen);
+	open_ready(&seen, server);
 	redis_hold(seen.redis);
 	ck_assert_int_eq(redis_subscribe(seen.redis, "one", on_message, on_confirmed, &other), 0);
 	ck_assert_int_eq(redis_subscribe(seen.redis, "two", on_message, on_confirmed, &seen), 0);

@@ -3,8 +3,8 @@
  * What happens to a store and to the way to it, one fault at a time: afterwards the reader holds what is meant to be in force, and at
  * no moment in between did it hold anything else (tests/lib/witness.h fails the test then).
  */
-#include "common/store_edit.h"
 #include "common/xalloc.h"
+#include "edit_fixture.h"
 #include "tests/lib/fault_proxy.h"
 #include "tests/lib/redis_server.h"
 #include "tests/lib/wait.h"
@@ -15,9 +15,6 @@
 #include <hiredis/hiredis.h>
 #include <string.h>
 
-#define HEAD    STORE_PREFIX "head:policies"
-#define EVENTS  STORE_PREFIX "events:policies"
-#define HASH    STORE_PREFIX "policies"
 #define HISTORY STORE_PREFIX "history:policies"
 
 static struct redis_server *server;
@@ -43,31 +40,13 @@ static void follow(const char *url)
 	witness_follow(witness, &(struct redis_options){.url = url});
 }
 
-struct edit {
-	const char *id, *record;
-};
-
-static int write_one(
-	const struct store_view *view, struct store_changes *changes, void *arg, struct err *err)
+static void follow_server(void)
 {
-	const struct edit *edit = arg;
-
-	(void)view;
-	(void)err;
-	store_changes_add(changes, KIND_POLICY, edit->id, edit->record);
-	return 0;
+	follow(redis_server_url(server));
+	witness_expect_last(witness);
 }
 
-/* Into whatever store there is: not yet meant. */
-static void edit(struct redis_sync *redis, const char *id, const char *record)
-{
-	struct edit one = {id, record};
-	struct store_edit_result result;
-	struct err err = {0};
-
-	ck_assert_msg(!store_edit(redis, write_one, &one, &result, &err), "%s", err.text);
-}
-
+/* edit() writes into whatever store there is, which is not yet meant; this is. */
 static void set(const char *id, const char *record)
 {
 	edit(admin, id, record);
@@ -98,6 +77,18 @@ static enum fault every_second_late(void *arg)
 	return ++*count % 2 ? FAULT_LATE : FAULT_NONE;
 }
 
+/* A store with one policy, and a reader that holds it and hears of what comes by way of the proxy. */
+static struct fault_proxy *follow_proxy(fault_fn *decide, void *arg)
+{
+	struct fault_proxy *proxy =
+		fault_proxy_new(witness_base(witness), redis_server_port(server), decide, arg);
+
+	set("a", "{}");
+	follow(fault_proxy_url(proxy));
+	witness_expect_last(witness);
+	return proxy;
+}
+
 static void set_ten(void)
 {
 	for (int i = 0; i < 10; i++) {
@@ -111,12 +102,8 @@ static void set_ten(void)
 START_TEST(test_messages_dropped)
 {
 	enum fault fault = FAULT_DROP;
-	struct fault_proxy *proxy =
-		fault_proxy_new(witness_base(witness), redis_server_port(server), always, &fault);
+	struct fault_proxy *proxy = follow_proxy(always, &fault);
 
-	set("a", "{}");
-	follow(fault_proxy_url(proxy));
-	witness_expect_last(witness);
 	set_ten();
 	wait_out(witness_base(witness), 100);
 	ck_assert_uint_eq(witness_snapshots(witness), 1);
@@ -138,12 +125,8 @@ END_TEST
 START_TEST(test_messages_twice)
 {
 	enum fault fault = FAULT_TWICE;
-	struct fault_proxy *proxy =
-		fault_proxy_new(witness_base(witness), redis_server_port(server), always, &fault);
+	struct fault_proxy *proxy = follow_proxy(always, &fault);
 
-	set("a", "{}");
-	follow(fault_proxy_url(proxy));
-	witness_expect_last(witness);
 	set_ten();
 	witness_expect_last(witness);
 	/* the second one is told by its head, without reading anything */
@@ -155,12 +138,8 @@ END_TEST
 START_TEST(test_messages_swapped)
 {
 	unsigned count = 0;
-	struct fault_proxy *proxy = fault_proxy_new(
-		witness_base(witness), redis_server_port(server), every_second_late, &count);
+	struct fault_proxy *proxy = follow_proxy(every_second_late, &count);
 
-	set("a", "{}");
-	follow(fault_proxy_url(proxy));
-	witness_expect_last(witness);
 	set_ten();
 	witness_expect_last(witness);
 	ck_assert_uint_eq(fault_proxy_messages(proxy), 20);
@@ -172,11 +151,8 @@ END_TEST
 START_TEST(test_messages_cut)
 {
 	enum fault fault = FAULT_CUT;
-	struct fault_proxy *proxy =
-		fault_proxy_new(witness_base(witness), redis_server_port(server), always, &fault);
+	struct fault_proxy *proxy = follow_proxy(always, &fault);
 
-	set("a", "{}");
-	follow(fault_proxy_url(proxy));
 	for (int i = 0; i < 3; i++) {
 		witness_expect_last(witness);
 		set("a", i % 2 ? "{}" : NULL);
@@ -234,8 +210,7 @@ START_TEST(test_old_dump_is_written_to)
 	take_dump();
 	set("a", NULL);
 	set("b", "{}");
-	follow(redis_server_url(server));
-	witness_expect_last(witness);
+	follow_server();
 	put_dump_back();
 	go_on(anew);
 	witness_expect_kept(witness, "older than what is in force");
@@ -262,8 +237,7 @@ START_TEST(test_dump_of_an_earlier_epoch)
 	redis_server_run(admin, "FLUSHDB", NULL);
 	wait_out(witness_base(witness), 2); /* epochs are told apart by the millisecond */
 	set("b", "{}");
-	follow(redis_server_url(server));
-	witness_expect_last(witness);
+	follow_server();
 	put_dump_back();
 	go_on(anew);
 	witness_expect_kept(witness, "earlier epoch");
@@ -285,8 +259,7 @@ START_TEST(test_history_is_bounded)
 
 	set("a", "{}");
 	set("a", "{\"n\":2}");
-	follow(redis_server_url(server));
-	witness_expect_last(witness);
+	follow_server();
 	/* as if so many had been made */
 	text = redis_server_get(admin, HEAD);
 	ck_assert(!store_head_parse(text, strlen(text), &head, NULL));
@@ -312,8 +285,7 @@ START_TEST(test_flushed_and_begun_anew)
 	set("a", "{\"open\":1}");
 	set("a", NULL);
 	set("b", "{}");
-	follow(redis_server_url(server));
-	witness_expect_last(witness);
+	follow_server();
 	redis_server_run(admin, "FLUSHALL", NULL);
 	go_on(anew);
 	witness_expect_kept(witness, "gone from the store");
@@ -327,8 +299,7 @@ START_TEST(test_restarted_empty)
 {
 	set("a", "{\"open\":1}");
 	set("a", NULL);
-	follow(redis_server_url(server));
-	witness_expect_last(witness);
+	follow_server();
 	redis_server_kill(server);
 	witness_expect_state(witness, STORE_STALE, "away");
 	redis_sync_close(admin);
@@ -505,8 +476,7 @@ START_TEST(test_output_buffer_kill)
 	redis_server_run(
 		admin, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0", NULL);
 	set("a", "{\"open\":1}");
-	follow(redis_server_url(server));
-	witness_expect_last(witness);
+	follow_server();
 	ck_assert(subscribers());
 	/* the loop does not run: what the sockets do not hold, Redis has to */
 	while (subscribers() && sent++ < MOST)
@@ -525,8 +495,7 @@ START_TEST(test_slow_redis)
 	bool too_slow = _i;
 
 	set("a", "{\"open\":1}");
-	follow(redis_server_url(server));
-	witness_expect_last(witness);
+	follow_server();
 	redis_server_pause(server);
 	witness_resync(witness);
 	if (too_slow)
@@ -562,6 +531,7 @@ static void publish_node(struct store_head *head, const struct store_head *prev,
 	redis_server_run(admin, "PUBLISH", STORE_PREFIX "events:node:n1", event, NULL);
 	redis_server_run(admin, "EXEC", NULL);
 	store_change_clear(&change);
+	witness_approve(witness, admin);
 }
 
 /* A new syncd's records replace the old one's whole, and what the old one announced comes too late. */
@@ -576,18 +546,14 @@ START_TEST(test_new_epoch_of_a_node)
 	store_epoch_new(old.epoch);
 	store_epoch_after(new.epoch, old.epoch);
 	publish_node(&old, NULL, "e1");
-	witness_approve(witness, admin);
-	follow(redis_server_url(server));
-	witness_expect_last(witness);
+	follow_server();
 	publish_node(&new, NULL, "e2");
-	witness_approve(witness, admin);
 	witness_expect_last(witness);
 	late = store_head_next(&old);
 	event = store_event_encode("node:n1", &old, &late, &change, 1);
 	redis_server_run(admin, "PUBLISH", STORE_PREFIX "events:node:n1", event, NULL);
 	late = new;
 	publish_node(&new, &late, "e3");
-	witness_approve(witness, admin);
 	witness_expect_last(witness);
 	/* neither cost another read: the first of the old epoch, the rewrite */
 	ck_assert_uint_eq(witness_snapshots(witness), 2);
