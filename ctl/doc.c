@@ -73,3 +73,8 @@ const char *doc_kind_name(const struct doc_node *node)
 
 	return names[node->kind];
 }
+
+const char *doc_shown(const struct doc_node *node)
+{
+	return node->kind == DOC_SCALAR ? node->text : doc_kind_name(node);
+}

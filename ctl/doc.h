@@ -37,6 +37,8 @@ bool doc_is_null(const struct doc_node *node);
 const struct doc_node *doc_get(const struct doc_node *mapping, const char *key);
 /* "a mapping", "a list", "text": for messages. */
 const char *doc_kind_name(const struct doc_node *node);
+/* A scalar's text, or the kind of what is there instead: for messages. Borrowed. */
+const char *doc_shown(const struct doc_node *node);
 
 DEFINE_CLEANUP(doc, struct doc_node *, doc_node_free)
 

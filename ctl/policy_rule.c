@@ -60,8 +60,8 @@ static json_t *read_action(
 	enum policy_action action;
 
 	if (node->kind != DOC_SCALAR || !policy_action_parse(node->text, &action))
-		return walk_refuse(walk, node, "action %s is not allow, deny, log or pass",
-			node->kind == DOC_SCALAR ? node->text : doc_kind_name(node));
+		return walk_refuse(
+			walk, node, "action %s is not allow, deny, log or pass", doc_shown(node));
 	return json_string(policy_action_name(action));
 }
 
@@ -106,18 +106,27 @@ static json_t *read_tag(
 	return json_string(node->text);
 }
 
+bool policy_cidr(struct walk *walk, const struct doc_node *node, struct cidr *cidr)
+{
+	struct err err = {0};
+
+	if (node->kind != DOC_SCALAR)
+		walk_refuse(walk, node, "a CIDR block is wanted here, not %s", doc_kind_name(node));
+	else if (cidr_parse(node->text, cidr, &err))
+		walk_refuse(walk, node, "%s", err.text);
+	else
+		return true;
+	return false;
+}
+
 static json_t *read_net(
 	struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
 {
 	char text[CIDR_TEXT_MAX];
-	struct err err = {0};
 	struct cidr cidr;
 
-	if (node->kind != DOC_SCALAR)
-		return walk_refuse(
-			walk, node, "a CIDR block is wanted here, not %s", doc_kind_name(node));
-	if (cidr_parse(node->text, &cidr, &err))
-		return walk_refuse(walk, node, "%s", err.text);
+	if (!policy_cidr(walk, node, &cidr))
+		return NULL;
 	cidr = cidr_mask(&cidr);
 	return json_string(cidr_format(&cidr, text));
 }

@@ -4,6 +4,7 @@
 #define BULKHEAD_CTL_POLICY_RULE_H
 
 #include "common/err.h"
+#include "common/ip.h"
 #include "ctl/schema.h"
 
 /* Converters: a list of rules; a selector's text as written, errors pointing into the text where possible. */
@@ -13,6 +14,8 @@ json_t *policy_selector(struct walk *walk, const struct doc_node *node, const vo
 json_t *policy_ip_version(struct walk *walk, const struct doc_node *node, const void *arg);
 json_t *policy_icmp(struct walk *walk, const struct doc_node *node, const void *arg);
 json_t *policy_port(struct walk *walk, const struct doc_node *node, const void *arg);
+/* The block as it is written, bits beyond its length included; false: refused. */
+bool policy_cidr(struct walk *walk, const struct doc_node *node, struct cidr *cidr) must_check;
 
 /* Adds "bad selector: what" of an error of selector_parse(), at its column where the file has that. Returns NULL. */
 json_t *policy_refuse_selector(

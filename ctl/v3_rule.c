@@ -63,8 +63,8 @@ static json_t *read_action(
 	enum policy_action action;
 
 	if (!word || !policy_action_parse(word, &action))
-		return walk_refuse(walk, node, "action %s is not Allow, Deny, Log or Pass",
-			node->kind == DOC_SCALAR ? node->text : doc_kind_name(node));
+		return walk_refuse(
+			walk, node, "action %s is not Allow, Deny, Log or Pass", doc_shown(node));
 	return json_string(word);
 }
 
@@ -80,7 +80,7 @@ static json_t *read_protocol(
 	if (!word || protocol_parse(word, &protocol, &ip_version, NULL))
 		return walk_refuse(walk, node,
 			"protocol %s is not TCP, UDP, ICMP, ICMPv6, SCTP, UDPLite or 1..255",
-			node->kind == DOC_SCALAR ? node->text : doc_kind_name(node));
+			doc_shown(node));
 	return json_string(word);
 }
 
@@ -90,13 +90,9 @@ static json_t *read_net(
 {
 	char text[CIDR_TEXT_MAX], masked_text[CIDR_TEXT_MAX];
 	struct cidr cidr, masked;
-	struct err err = {0};
 
-	if (node->kind != DOC_SCALAR)
-		return walk_refuse(
-			walk, node, "a CIDR block is wanted here, not %s", doc_kind_name(node));
-	if (cidr_parse(node->text, &cidr, &err))
-		return walk_refuse(walk, node, "%s", err.text);
+	if (!policy_cidr(walk, node, &cidr))
+		return NULL;
 	masked = cidr_mask(&cidr);
 	cidr_format(&cidr, text);
 	cidr_format(&masked, masked_text);

@@ -153,8 +153,7 @@ static json_t *read_type(
 	for (size_t i = 0; i < sizeof(directions) / sizeof(*directions); i++)
 		if (node->kind == DOC_SCALAR && !strcmp(node->text, v3_word(directions[i])))
 			return json_string(directions[i]);
-	return walk_refuse(walk, node, "types: %s is not Ingress or Egress",
-		node->kind == DOC_SCALAR ? node->text : doc_kind_name(node));
+	return walk_refuse(walk, node, "types: %s is not Ingress or Egress", doc_shown(node));
 }
 
 static json_t *read_types(struct walk *walk, const struct doc_node *node, const void *arg)
