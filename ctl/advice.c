@@ -4,9 +4,10 @@
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
-enum { LABELS_TRIED_MAX = 4096, PROTO_TCP = 6, PROTO_UDP = 17 };
+enum { LABELS_TRIED_MAX = 4096 };
 
 /* --- one rule more ------------------------------------------------------------------------------ */
 
@@ -62,7 +63,7 @@ static json_t *make_rule(
 	if (!ends->end[egress ? DIR_INGRESS : DIR_EGRESS].host)
 		name_end(egress ? destination : source,
 			&ends->end[egress ? DIR_INGRESS : DIR_EGRESS]);
-	if (flow->protocol == PROTO_TCP || flow->protocol == PROTO_UDP)
+	if (flow->protocol == IPPROTO_TCP || flow->protocol == IPPROTO_UDP)
 		json_object_set_new(
 			destination, "ports", json_pack("[i]", (int)flow->destination.port));
 	if (json_object_size(source))

@@ -8,18 +8,10 @@
 #include "ctl/output.h"
 #include "ctl/reach.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
-enum {
-	PROTO_ICMP = 1,
-	PROTO_TCP = 6,
-	PROTO_UDP = 17,
-	PROTO_ICMPV6 = 58,
-	PROTO_SCTP = 132,
-	ECHO_REQUEST = 8,
-	ECHO_REQUEST_V6 = 128,
-	ICMP_MAX = 255
-};
+enum { ECHO_REQUEST = 8, ECHO_REQUEST_V6 = 128, ICMP_MAX = 255 };
 
 /* --- what is asked -------------------------------------------------------------------------------- */
 
@@ -40,7 +32,7 @@ static int parse_icmp(const char *text, struct policy_flow *flow, struct err *er
 
 static bool has_ports(int protocol)
 {
-	return protocol == PROTO_TCP || protocol == PROTO_UDP || protocol == PROTO_SCTP;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
 static int parse_flow(const struct options *options, struct policy_flow *flow, struct err *err)
@@ -56,7 +48,7 @@ static int parse_flow(const struct options *options, struct policy_flow *flow, s
 		return err_set(err, 0, "%s has no ports", options->protocol);
 	flow->destination.port = (uint16_t)options->port;
 	flow->source.port = has_ports(flow->protocol) ? (uint16_t)options->source_port : 0;
-	flow->icmp_type = flow->protocol == PROTO_ICMP ? ECHO_REQUEST : ECHO_REQUEST_V6;
+	flow->icmp_type = flow->protocol == IPPROTO_ICMP ? ECHO_REQUEST : ECHO_REQUEST_V6;
 	return options->icmp_type ? parse_icmp(options->icmp_type, flow, err) : 0;
 }
 

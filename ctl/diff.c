@@ -9,12 +9,10 @@
 #include "ctl/reach.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 enum {
-	PROTO_ICMP = 1,
-	PROTO_TCP = 6,
-	PROTO_UDP = 17,
 	ECHO_REQUEST = 8,
 	SOURCE_PORT = 49152,
 	PORT_MAX = 65535,
@@ -125,7 +123,7 @@ static void add_policy(struct probes *probes, const struct policy *policy)
 	for (int dir = 0; policy && dir < DIR_COUNT; dir++)
 		for (size_t r = 0; r < policy->rule_count[dir]; r++) {
 			const struct policy_rule *rule = &policy->rules[dir][r];
-			bool ports = rule->protocol == PROTO_TCP || rule->protocol == PROTO_UDP;
+			bool ports = rule->protocol == IPPROTO_TCP || rule->protocol == IPPROTO_UDP;
 
 			add_ports(probes, rule->protocol, &rule->destination.ports);
 			add_ports(probes, rule->protocol, &rule->destination.not_ports);
@@ -141,10 +139,10 @@ static void add_others(struct probes *probes)
 	while (port && probes->named[port])
 		port--;
 	if (port) {
-		add_probe(probes, PROTO_TCP, (uint16_t)port, true);
-		add_probe(probes, PROTO_UDP, (uint16_t)port, true);
+		add_probe(probes, IPPROTO_TCP, (uint16_t)port, true);
+		add_probe(probes, IPPROTO_UDP, (uint16_t)port, true);
 	}
-	add_probe(probes, PROTO_ICMP, 0, false);
+	add_probe(probes, IPPROTO_ICMP, 0, false);
 }
 
 /* Of all policies: what one end's begins to allow may be a port that only the other end's names. */

@@ -4,10 +4,9 @@
 #include "common/xalloc.h"
 #include "ctl/advice.h"
 
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <string.h>
-
-enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMPV6 = 58 };
 
 static const char *const standings[] = {
 	[END_STRANGER] = "stranger",
@@ -47,7 +46,7 @@ static json_t *flow_json(const struct ends *ends, const struct policy_flow *flow
 		to, "protocol", name ? json_string(name) : json_integer(flow->protocol));
 	if (flow->destination.port)
 		json_object_set_new(to, "port", json_integer(flow->destination.port));
-	if (flow->protocol == PROTO_ICMP || flow->protocol == PROTO_ICMPV6)
+	if (flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6)
 		json_object_set_new(to, "icmp",
 			json_pack("{s:i,s:i}", "type", flow->icmp_type, "code", flow->icmp_code));
 	return to;

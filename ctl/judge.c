@@ -3,9 +3,10 @@
 
 #include "common/xalloc.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
-enum { PROTO_TCP = 6, PROTO_UDP = 17, PORT_DNS = 53 };
+enum { PORT_DNS = 53 };
 
 struct node_judge {
 	const char *node;
@@ -131,7 +132,7 @@ bool judge_names_lost(const struct judge *judge, const struct world_endpoint *en
 	const struct ip *own =
 		endpoint->record->ipv4.family ? &endpoint->record->ipv4 : &endpoint->record->ipv6;
 	const struct trial trial = {
-		.question = {.flow = {.protocol = PROTO_UDP,
+		.question = {.flow = {.protocol = IPPROTO_UDP,
 				     .source = {.ip = *own},
 				     .destination = {.ip = *own, .port = PORT_DNS}}},
 		.nodes = {endpoint->record->node, endpoint->record->node}};
@@ -146,8 +147,8 @@ bool judge_names_lost(const struct judge *judge, const struct world_endpoint *en
 		const struct policy *policy = walk->steps[i].policy;
 
 		for (size_t r = 0; r < policy->rule_count[DIR_EGRESS] && !policy->staged; r++)
-			if (may_ask(&policy->rules[DIR_EGRESS][r], PROTO_UDP) ||
-				may_ask(&policy->rules[DIR_EGRESS][r], PROTO_TCP))
+			if (may_ask(&policy->rules[DIR_EGRESS][r], IPPROTO_UDP) ||
+				may_ask(&policy->rules[DIR_EGRESS][r], IPPROTO_TCP))
 				return false;
 	}
 	return true;
