@@ -11,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-from ctl_case import CTL, PREFIX, DATABASE, FRONTEND, Redis, Case
+from ctl_case import CTL, PREFIX, ROOT, DATABASE, FRONTEND, Redis, Case
 
 
 class Writing(Case):
