@@ -4,7 +4,6 @@
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 enum { LABELS_TRIED_MAX = 4096 };
@@ -63,7 +62,7 @@ static json_t *make_rule(
 	if (!ends->end[egress ? DIR_INGRESS : DIR_EGRESS].host)
 		name_end(egress ? destination : source,
 			&ends->end[egress ? DIR_INGRESS : DIR_EGRESS]);
-	if (flow->protocol == IPPROTO_TCP || flow->protocol == IPPROTO_UDP)
+	if (protocol_has_ports(flow->protocol))
 		json_object_set_new(
 			destination, "ports", json_pack("[i]", (int)flow->destination.port));
 	if (json_object_size(source))

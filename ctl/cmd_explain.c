@@ -30,11 +30,6 @@ static int parse_icmp(const char *text, struct policy_flow *flow, struct err *er
 	return 0;
 }
 
-static bool has_ports(int protocol)
-{
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
-}
-
 static int parse_flow(const struct options *options, struct policy_flow *flow, struct err *err)
 {
 	int ip_version = 0;
@@ -42,12 +37,12 @@ static int parse_flow(const struct options *options, struct policy_flow *flow, s
 	*flow = (struct policy_flow){0};
 	if (protocol_parse(options->protocol, &flow->protocol, &ip_version, err))
 		return -1;
-	if (has_ports(flow->protocol) && !options->port)
+	if (protocol_has_ports(flow->protocol) && !options->port)
 		return err_set(err, 0, "%s needs --port", options->protocol);
-	if (!has_ports(flow->protocol) && options->port)
+	if (!protocol_has_ports(flow->protocol) && options->port)
 		return err_set(err, 0, "%s has no ports", options->protocol);
 	flow->destination.port = (uint16_t)options->port;
-	flow->source.port = has_ports(flow->protocol) ? (uint16_t)options->source_port : 0;
+	flow->source.port = protocol_has_ports(flow->protocol) ? (uint16_t)options->source_port : 0;
 	flow->icmp_type = flow->protocol == IPPROTO_ICMP ? ECHO_REQUEST : ECHO_REQUEST_V6;
 	return options->icmp_type ? parse_icmp(options->icmp_type, flow, err) : 0;
 }

@@ -123,11 +123,10 @@ static void add_policy(struct probes *probes, const struct policy *policy)
 	for (int dir = 0; policy && dir < DIR_COUNT; dir++)
 		for (size_t r = 0; r < policy->rule_count[dir]; r++) {
 			const struct policy_rule *rule = &policy->rules[dir][r];
-			bool ports = rule->protocol == IPPROTO_TCP || rule->protocol == IPPROTO_UDP;
 
 			add_ports(probes, rule->protocol, &rule->destination.ports);
 			add_ports(probes, rule->protocol, &rule->destination.not_ports);
-			if (rule->protocol && !ports)
+			if (rule->protocol && !protocol_has_ports(rule->protocol))
 				add_probe(probes, rule->protocol, 0, false);
 		}
 }
