@@ -10,6 +10,8 @@ from .process import Process, call, tail, wait_file
 from .resp import Redis, RedisError
 
 NODE = "e2e"
+# as the systemd units have it, and as the README says of a Redis on the same host
+PRIORITY = ("nice", "-n", "-10")
 IN_FORCE_BOUND = 30
 
 
@@ -39,11 +41,10 @@ class Stack:
             f"port 0\nunixsocket {self.socket}\nrequirepass {self.store.password}\ndir {self.directory}\n"
             "appendonly yes\nsave \"\"\ndaemonize no\n"
         )
-        return Process("redis", ["redis-server", config], self.directory / "redis.log")
+        return Process("redis", [*PRIORITY, "redis-server", config], self.directory / "redis.log")
 
     def _daemon(self, program: str, words) -> Process:
-        """With the priority that its systemd unit gives it."""
-        argv = self.engine.namespace.prefix() + ["nice", "-n", "-10", bin_dir() / program, "--node", NODE]
+        argv = self.engine.namespace.prefix() + [*PRIORITY, bin_dir() / program, "--node", NODE]
         argv += ["--redis", self.url, "--redis-password-file", self.password_file, "--log-level", "debug", *words]
         return Process(program, argv, self.directory / f"{program}.log")
 
