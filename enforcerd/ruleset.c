@@ -185,6 +185,7 @@ void ruleset_put(struct ruleset *rs, const char *name, const struct elem_key *ke
 {
 	struct rs_set *set = find_set(rs, name);
 	struct rs_elem *elem;
+	bool changed;
 
 	if (!set || !set->want)
 		return;
@@ -193,7 +194,9 @@ void ruleset_put(struct ruleset *rs, const char *name, const struct elem_key *ke
 		elem = elem_add(&set->elems, set->type, key);
 	set->size += !elem->want;
 	elem->want = true;
-	if (elem_set_groups(set->type, elem, key->groups) | elem_set_value(elem, chain, comment))
+	changed = elem_set_groups(set->type, elem, key->groups);
+	changed |= elem_set_value(elem, chain, comment);
+	if (changed)
 		elem->replaced = elem->live;
 	if (!elem->live || elem->replaced)
 		ruleset_mark_elem(rs, set, elem);
