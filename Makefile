@@ -40,7 +40,7 @@ DEP_CFLAGS := $(shell pkg-config --cflags $(call pkgs,$(DEPS)) 2>/dev/null)
 
 # libevent's parts, not its whole: libevent_openssl loads libevent_core, and the whole would be a second copy beside it.
 # What each program loads: enforcerd has neither an HTTP client nor a YAML parser, only ctl has YAML.
-BASE_LIBS      := $(shell pkg-config --libs jansson hiredis libevent_core libevent_extra libevent_openssl openssl 2>/dev/null)
+BASE_LIBS      := $(shell pkg-config --libs jansson hiredis libevent_core libevent_extra libevent_openssl openssl 2>/dev/null) -lm
 syncd_LIBS     := $(BASE_LIBS) $(shell pkg-config --libs libcurl 2>/dev/null)
 enforcerd_LIBS := $(BASE_LIBS) $(shell pkg-config --libs libnftnl libmnl 2>/dev/null)
 ctl_LIBS       := $(BASE_LIBS) $(shell pkg-config --libs yaml-0.1 2>/dev/null)
