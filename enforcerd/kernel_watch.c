@@ -129,6 +129,8 @@ void kernel_watch_pause(struct kernel_watch *watch)
 {
 	struct err err = {0};
 
+	if (watch->owed)
+		return; /* whoever it was is about to be told */
 	watch->deaf = netlink_ignore(watch->netlink, NFNLGRP_NFTABLES, &err) == 0;
 }
 

@@ -31,7 +31,7 @@ const char *kernel_watch_late(struct kernel_watch *watch);
 /*
  * For a large batch of our own: the kernel makes an event of each element as long as anybody listens, and only then drops what is
  * ours. Whatever others change until the end of the pause is missed: the caller must be able to tell by the generation whether there
- * was anything, and else say that events were lost.
+ * was anything, and else say that events were lost. Not while a name is still to come (kernel_watch_late()).
  */
 void kernel_watch_pause(struct kernel_watch *watch);
 void kernel_watch_resume(struct kernel_watch *watch);
