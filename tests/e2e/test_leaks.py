@@ -23,6 +23,7 @@ LONG = bool(os.environ.get("BULKHEAD_LONG"))
 TIMES = int(os.environ.get("BULKHEAD_LEAK_TIMES", 200 if LONG else 5))
 PER_SECOND = int(os.environ.get("BULKHEAD_LEAK_RATE", 5))  # frames of each cell
 CONTROL_BOUND = 30
+GIVEN_UP = 0.05  # of the connections of a short run
 REPAIR = 1.0  # seconds in which a table that nobody can own is repaired
 
 POLICY = """
@@ -212,14 +213,15 @@ class Hunt(Case):
                     self.assertEqual(arrived, {})
 
     def judge_allowed(self, losses, passed):
-        """On a machine without time a connection can be given up although each packet of it has arrived. Whether all
-        did is known, but for those that no rule has seen: that is what must hold, and explains the rest."""
+        """No packet may be lost but to a full queue that no rule has seen. Nor a connection, with BULKHEAD_LONG; in a short run,
+        beside whatever else the machine does, one can be given up although each packet of it has arrived: few."""
         for pair, (_, lost, dropped) in passed.items():
             with self.subTest(allowed=pair):
                 self.assertLessEqual(lost, dropped, "packets of allowed flows did not arrive")
         for line in losses:
             with self.subTest(allowed=line.text):
-                self.assertLess(line.lost, line.of, "what is allowed did not work")
+                self.assertTrue(line.of, "what is allowed was never tried, or has ended")
+                self.assertLessEqual(line.lost, 0 if LONG else line.of * GIVEN_UP, "what is allowed did not work")
 
 
 Loss = collections.namedtuple("Loss", "text lost of")

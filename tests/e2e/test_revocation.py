@@ -329,9 +329,12 @@ class Revocation(Case):
         """By its egress: that of the outside is nobody's to decide."""
         results = {}
         paths = ("same bridge", "across bridges")
-        busy = self.traffic(paths)
-        self.judge(busy, self.revoke(lambda: self.stack.apply(policies(egress=""))), results)
-        busy.stop()
+        for _ in range(ROUNDS // 4):
+            busy = self.traffic(paths)
+            self.judge(busy, self.revoke(lambda: self.stack.apply(policies(egress=""))), results)
+            busy.stop()
+            self.stack.apply(policies())
+            self.stack.wait_in_force()
         self.report("revoked at the sender", results)
 
     def test_allowing_more_leaves_flows_alone(self):
