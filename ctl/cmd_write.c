@@ -9,6 +9,7 @@
 #include "ctl/input.h"
 #include "ctl/notes.h"
 #include "ctl/output.h"
+#include "ctl/wait.h"
 
 #include <string.h>
 #include <strings.h>
@@ -107,6 +108,17 @@ static int edit_all(
 	return 0;
 }
 
+/* As enforcers name records that they cannot use. */
+static json_t *written_words(const struct input *input)
+{
+	json_t *words = json_array();
+
+	for (size_t i = 0; i < input->count; i++)
+		json_array_append_new(words,
+			json_sprintf("%s %s", store_kind_name(KIND_POLICY), input->items[i].name));
+	return words;
+}
+
 static int write_input(
 	const struct verb *verb, const struct options *options, const struct input *input)
 {
@@ -114,6 +126,7 @@ static int write_input(
 	struct store_edit_result result;
 	struct err err = {0};
 	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, &err);
+	cleanup_json json_t *written = written_words(input);
 	int rc;
 
 	if (!redis)
@@ -130,7 +143,7 @@ static int write_input(
 		printf("Skipped %zu\n", edit.skipped);
 	if (verb->writes)
 		notes_after_write(redis, input);
-	return EXIT_SUCCESS;
+	return wait_for_nodes(redis, options, &result, written);
 }
 
 /* 0, or the exit status after having said why. */
