@@ -14,6 +14,7 @@ struct input_policy {
 	char *name;
 	json_t *record; /* NULL for a bare name */
 	char *file;     /* NULL for a bare name */
+	char *version;  /* metadata.resourceVersion, or NULL */
 	unsigned line, column;
 };
 

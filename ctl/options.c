@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-	GROUP_COUNT = 13,
+	GROUP_COUNT = 14,
 	GROUP_SIZE = 7,
 	OPTIONS_MAX = GROUP_COUNT * GROUP_SIZE,
 	TIMEOUT_STORE = 5, /* seconds; where --timeout is not given */
@@ -96,6 +96,9 @@ static void fill_tables(struct options *o, struct tables *tables)
 		},
 		{{"wait", NULL, NULL, NULL, "return when every live node has it in force",
 			CONFIG_FLAG, &o->wait, 0, 0, false, NULL}},
+		{{"export", NULL, NULL, NULL,
+			"without resourceVersion: to be stored elsewhere, or another day",
+			CONFIG_FLAG, &o->export, 0, 0, false, NULL}},
 	}};
 
 	*tables = t;

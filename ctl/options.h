@@ -24,7 +24,8 @@ enum option_group {
 	OPTIONS_ENDS = 1 << 10,
 	OPTIONS_FLOW = 1 << 11,
 	OPTIONS_WAIT = 1 << 12,
-	OPTIONS_DOT = 1 << 13 /* no option: one more word for --output */
+	OPTIONS_EXPORT = 1 << 13,
+	OPTIONS_DOT = 1 << 14 /* no option: one more word for --output */
 };
 
 struct options {
@@ -35,7 +36,7 @@ struct options {
 	struct config_list files, labels;
 	char *output, *node, *from, *to, *protocol, *icmp_type;
 	long port, source_port;
-	bool skip_exists, skip_not_exists, staged, end, denied, wait;
+	bool skip_exists, skip_not_exists, staged, end, denied, wait, export;
 	char **operands; /* after the verb; the strings are argv's */
 	size_t operand_count;
 };

@@ -47,7 +47,7 @@ class Forms(Case):
             self.ok("delete", "policy", *stored)
             self.ok("create", "-f", "-", stdin=text)
             self.assertEqual(self.policies(), stored)
-        listed = json.loads(self.ok("get", "policies", "-o", "json", "shop/web").out)
+        listed = json.loads(self.ok("get", "policies", "-o", "json", "--export", "shop/web").out)
         self.assertEqual((listed[0]["kind"], listed[0]["metadata"], listed[0]["spec"]["selector"]),
                          ("NetworkPolicy", {"name": "web", "namespace": "shop"}, "role == 'web'"))
         self.ok("delete", "-f", "-", stdin=V3)
