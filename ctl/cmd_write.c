@@ -6,6 +6,7 @@
 #include "ctl/client.h"
 #include "ctl/commands.h"
 #include "ctl/diff.h"
+#include "ctl/files.h"
 #include "ctl/input.h"
 #include "ctl/notes.h"
 #include "ctl/output.h"
@@ -217,8 +218,7 @@ static int read_files(
 
 	if (!options->files.count)
 		return options_usage_error(commands_find(verb), "no file: say -f FILE");
-	for (size_t i = 0; i < options->files.count; i++)
-		input_add_file(input, options->files.items[i], need, &diag);
+	files_read(input, &options->files, options->recursive, need, &diag);
 	if (options->staged && !diag.count)
 		input_stage(input, &diag);
 	diag_print(&diag, stderr);

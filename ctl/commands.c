@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FILES "-f FILE..."
+#define FILES "-f FILE... [-R]"
 #define WAIT  " [--wait [--timeout DURATION]]"
 
 static const struct command commands[] = {

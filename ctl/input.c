@@ -227,6 +227,14 @@ void input_add_text(struct input *input, const char *text, size_t len, const cha
 	struct context context = {{file, diag}, input, need};
 	size_t before = input->count;
 
+	input->bytes += len;
+	if (input->bytes > INPUT_BYTES_MAX) {
+		/* said once, not for each file from here on */
+		if (input->bytes - len <= INPUT_BYTES_MAX)
+			diag_add(diag, file, 0, 0, "with this file it is more than %d MiB in all",
+				INPUT_BYTES_MAX >> 20);
+		return;
+	}
 	yaml_read(text, len, file, diag, &list);
 	for (size_t i = 0; i < list.count; i++)
 		add_document(&context, list.docs[i]);
@@ -249,8 +257,11 @@ void input_add_file(struct input *input, const char *path, enum policy_need need
 {
 	struct strbuf text cleanup_strbuf = {0};
 	bool is_stdin = !strcmp(path, "-");
-	cleanup_file FILE *file = is_stdin ? NULL : fopen(path, "re");
+	cleanup_file FILE *file = NULL;
 
+	if (input->bytes > INPUT_BYTES_MAX)
+		return; /* refused already */
+	file = is_stdin ? NULL : fopen(path, "re");
 	if ((!is_stdin && !file) || read_all(is_stdin ? stdin : file, &text))
 		diag_add(diag, path, 0, 0, "%s", strerror(errno));
 	else

@@ -51,9 +51,15 @@ static void fill_tables(struct options *o, struct tables *tables)
 				"how long to wait for the store (5s), and with --wait for the nodes (60s)",
 				CONFIG_CHECKED, &o->timeout_text, 0, 0, false, duration_check},
 		},
-		{{"filename", NULL, "FILE", NULL,
-			"YAML or JSON; \"-\" is stdin; may be repeated (short: -f)", CONFIG_LIST,
-			&o->files, 0, 0, false, NULL}},
+		{
+			{"filename", NULL, "FILE", NULL,
+				"YAML or JSON, or a directory of *.yaml, *.yml and *.json; \"-\" is stdin; may be "
+				"repeated (short: -f)",
+				CONFIG_LIST, &o->files, 0, 0, false, NULL},
+			{"recursive", NULL, NULL, NULL,
+				"of a directory, also the directories in it (short: -R)",
+				CONFIG_FLAG, &o->recursive, 0, 0, false, NULL},
+		},
 		{{"output", NULL, "FORMAT", "table",
 			"table, wide, yaml or json; for reach also dot (short: -o)", CONFIG_CHECKED,
 			&o->output, 0, 0, false, output_format_check}},
@@ -168,12 +174,19 @@ static void fill_row(const struct tables *tables, struct row *row)
 	row->count = n;
 }
 
-/* What getopt says, as a place in the row: -f and -o are short for a flag. */
+/* What getopt says, as a place in the row. */
 static size_t row_index(const struct row *row, int c)
 {
-	const char *flag = c == 'f' ? "filename" : "output";
+	static const struct {
+		int letter;
+		const char *flag;
+	} shorts[] = {{'f', "filename"}, {'o', "output"}, {'R', "recursive"}};
+	const char *flag = NULL;
 
-	if (c != 'f' && c != 'o')
+	for (size_t i = 0; i < sizeof(shorts) / sizeof(*shorts); i++)
+		if (c == shorts[i].letter)
+			flag = shorts[i].flag;
+	if (!flag)
 		return (size_t)c;
 	for (size_t i = 0; i < row->count; i++)
 		if (!strcmp(row->options[i]->flag, flag))
@@ -191,7 +204,7 @@ static int split_arguments(const struct tables *tables, int argc, char **argv, s
 	add_word(split, xstrdup(PROGRAM));
 	optind = 0; /* glibc: start over, whoever parsed before */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":f:o:h", row.longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":f:o:Rh", row.longs, NULL)) != -1) {
 		if (c == '?' || c == ':') {
 			fprintf(stderr, PROGRAM ": %s %s\n" USAGE "Try '" PROGRAM " help'.\n",
 				argv[optind - 1],

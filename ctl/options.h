@@ -36,7 +36,7 @@ struct options {
 	struct config_list files, labels;
 	char *output, *node, *from, *to, *protocol, *icmp_type;
 	long port, source_port;
-	bool skip_exists, skip_not_exists, staged, end, denied, wait, export;
+	bool skip_exists, skip_not_exists, staged, end, denied, wait, export, recursive;
 	char **operands; /* after the verb; the strings are argv's */
 	size_t operand_count;
 };

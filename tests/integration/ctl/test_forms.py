@@ -147,6 +147,9 @@ class Manual(Case):
             self.add_endpoint(name, {})
         self.file(DATABASE, "policies.yaml")
         self.file(FRONTEND, "tighter.yaml")
+        self.file(FRONTEND.replace("name: frontend", "name: more"), "more.yaml")
+        os.makedirs(os.path.join(self.directory, "policies", "inner"))
+        self.file(DATABASE, "policies/inner/database.yml")
         environment = {"PATH": os.path.dirname(os.path.abspath(CTL)) + ":" + os.environ["PATH"],
                        "BULKHEAD_REDIS_URL": "unix://" + self.redis.path}
         # watch has no end of its own: class Watching runs it
