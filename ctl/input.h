@@ -10,16 +10,20 @@
 #include "ctl/diag.h"
 #include "ctl/policy_schema.h"
 
+enum { INPUT_BYTES_MAX = 32 << 20 }; /* of all files together: one transaction has to hold them */
+
 struct input_policy {
 	char *name;
 	json_t *record; /* NULL for a bare name */
 	char *file;     /* NULL for a bare name */
+	char *version;  /* metadata.resourceVersion, or NULL */
 	unsigned line, column;
 };
 
 struct input {
 	struct input_policy *items; /* in the order written; names are distinct */
 	size_t count, cap;
+	size_t bytes;  /* of all files read */
 	json_t *index; /* name -> place in items; NULL while there are none */
 };
 

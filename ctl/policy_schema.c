@@ -75,6 +75,7 @@ static const struct schema_list types_list = {"types", read_direction, NULL, 16}
 static const struct schema_field metadata_fields[] = {
 	{"name", "name", read_name, NULL, true},
 	{"annotations", "annotations", schema_text_map, NULL, false},
+	{"resourceVersion", NULL, schema_ignore, NULL, false},
 	{NULL, NULL, NULL, NULL, false},
 };
 

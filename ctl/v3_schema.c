@@ -101,24 +101,17 @@ static json_t *read_namespace(struct walk *walk, const struct doc_node *node, co
 	return steal_ptr(name);
 }
 
-/* What servers keep in an object: without meaning in a file. */
-static json_t *ignore(struct walk *walk schema_unused, const struct doc_node *node schema_unused,
-	const void *arg schema_unused)
-{
-	return NULL;
-}
-
 static const struct schema_field metadata_fields[] = {
 	{"name", "name", read_name, NULL, true},
 	{"namespace", "namespace", read_namespace, NULL, false},
 	{"labels", "labels", schema_text_map, NULL, false},
 	{"annotations", "annotations", schema_text_map, NULL, false},
-	{"resourceVersion", NULL, ignore, NULL, false},
-	{"uid", NULL, ignore, NULL, false},
-	{"creationTimestamp", NULL, ignore, NULL, false},
-	{"generation", NULL, ignore, NULL, false},
-	{"selfLink", NULL, ignore, NULL, false},
-	{"managedFields", NULL, ignore, NULL, false},
+	{"resourceVersion", NULL, schema_ignore, NULL, false},
+	{"uid", NULL, schema_ignore, NULL, false},
+	{"creationTimestamp", NULL, schema_ignore, NULL, false},
+	{"generation", NULL, schema_ignore, NULL, false},
+	{"selfLink", NULL, schema_ignore, NULL, false},
+	{"managedFields", NULL, schema_ignore, NULL, false},
 	{NULL, NULL, NULL, NULL, false},
 };
 

@@ -3,6 +3,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/resource_version.h"
 #include "ctl/v3_view.h"
 
 #include <string.h>
@@ -201,6 +202,16 @@ static json_t *policy_object(const json_t *record)
 	return json_object_get(record, "form") ? v3_object(record) : v1_object(record);
 }
 
+/* Of any kind: what lets apply tell that somebody else has changed it since. */
+static void put_version(json_t *object, const json_t *record)
+{
+	char version[RESOURCE_VERSION_SIZE];
+
+	resource_version_of(record, version);
+	json_object_set_new(
+		json_object_get(object, "metadata"), "resourceVersion", json_string(version));
+}
+
 static void format_order(const struct policy *policy, char text[32])
 {
 	snprintf(text, 32, "%s", "");
@@ -232,8 +243,14 @@ static void add_policy_row(struct view *view, const json_t *record, const struct
 void view_policy(struct view *view, const json_t *record, const struct policy *policy,
 	const struct world *world)
 {
-	if (view->table)
+	json_t *object;
+
+	if (view->table) {
 		add_policy_row(view, record, policy, world);
-	else
-		json_array_append_new(view->list, policy_object(record));
+		return;
+	}
+	object = policy_object(record);
+	if (!view->export)
+		put_version(object, record);
+	json_array_append_new(view->list, object);
 }

@@ -65,6 +65,7 @@ static void add_all(struct fields *f, const struct report *r)
 	add(f, "last_culprit", xstrdup(r->culprit ? r->culprit : ""));
 	add_json(f, "problems", r->problems);
 	add_json(f, "not_enforced", r->not_enforced);
+	add_json(f, "refused", r->refused);
 	add_json(f, "bridges", r->bridges);
 }
 
@@ -79,6 +80,15 @@ int report_publish(const struct report *report, struct redis *redis, redis_reply
 	for (size_t i = 0; i < f.count; i++)
 		free(f.values[i]);
 	return rc;
+}
+
+void report_release(struct report *r)
+{
+	json_decref(r->problems);
+	json_decref(r->not_enforced);
+	json_decref(r->refused);
+	json_decref(r->bridges);
+	r->problems = r->not_enforced = r->refused = r->bridges = NULL;
 }
 
 void report_metrics(const struct report *r, struct strbuf *out)

@@ -36,6 +36,26 @@ START_TEST(test_a_bad_record_changes_nothing_and_is_told)
 }
 END_TEST
 
+/* What a program asks that waits for its record: those of the policies stream, each by kind and field. */
+START_TEST(test_refused_records_are_listed_for_programs)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	cleanup_json json_t *none = world_refused(world), *some = NULL, *fewer = NULL;
+	cleanup_json json_t *all = json_pack("[s,s]", "labels */db", "policy database");
+	cleanup_json json_t *one = json_pack("[s]", "labels */db");
+
+	ck_assert_uint_eq(json_array_size(none), 0);
+	change(world, KIND_POLICY, "database", xstrdup("nonsense"));
+	change(world, KIND_LABELS, "*/db", xstrdup("role"));
+	change(world, KIND_ENDPOINT, "db", xstrdup("not JSON"));
+	some = world_refused(world);
+	ck_assert(json_equal(some, all));
+	change(world, KIND_POLICY, "database", NULL);
+	fewer = world_refused(world);
+	ck_assert(json_equal(fewer, one));
+}
+END_TEST
+
 START_TEST(test_problems_end_with_their_records)
 {
 	CLEANUP(world) struct world *world = tutorial();
@@ -317,6 +337,7 @@ static void add_tests(TCase *tcase)
 {
 	tcase_add_loop_test(
 		tcase, test_a_bad_record_changes_nothing_and_is_told, 0, (int)COUNT(bad_records));
+	tcase_add_test(tcase, test_refused_records_are_listed_for_programs);
 	tcase_add_loop_test(
 		tcase, test_problems_end_with_their_records, 0, (int)COUNT(bad_records));
 	tcase_add_test(tcase, test_a_snapshot_with_a_bad_record_keeps_the_good_one);
