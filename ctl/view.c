@@ -94,6 +94,17 @@ static char *join_labels(const struct labels *labels, bool derived_too)
 	return strbuf_take(&text);
 }
 
+/* A reason is a sentence and may have commas in it. */
+static char *join_rejected(const struct labels *rejected)
+{
+	struct strbuf text = {0};
+
+	for (size_t i = 0; i < labels_count(rejected); i++)
+		strbuf_addf(&text, "%s%s: %s", i ? "; " : "", labels_key(rejected, i),
+			labels_value(rejected, i));
+	return strbuf_take(&text);
+}
+
 static const char *format_mac(const struct endpoint *e, char text[18])
 {
 	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2],
@@ -105,7 +116,7 @@ static void add_endpoint_row(struct view *view, const struct world_endpoint *end
 {
 	const struct endpoint *e = endpoint->record;
 	cleanup_free char *labels = join_labels(endpoint->labels, view->format == OUTPUT_WIDE);
-	cleanup_free char *rejected = join_labels(e->rejected, true);
+	cleanup_free char *rejected = join_rejected(e->rejected);
 	char ipv4[IP_TEXT_MAX], ipv6[IP_TEXT_MAX], mac[18];
 
 	ADD_ROW(view, 7, e->node, e->container_name, e->network_name, ip_format(&e->ipv4, ipv4),

@@ -40,7 +40,7 @@ static void add_counts(struct fields *f, const struct world_stats *stats)
 		{"networks", stats->networks}, {"policies", stats->policies},
 		{"sets", stats->selectors}, {"groups", stats->groups},
 		{"conflicts", stats->conflicts}, {"bound", stats->bound},
-		{"unplaced", stats->withdrawn}};
+		{"unplaced", stats->withdrawn}, {"rejected_labels", stats->rejected}};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
 		add(f, counts[i].name, xasprintf("%zu", counts[i].value));

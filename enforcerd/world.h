@@ -94,6 +94,7 @@ const struct world_bridge *world_bridges(struct world *world, size_t *count);
 struct world_stats {
 	size_t endpoints, isolated, networks, policies, selectors, groups, conflicts;
 	size_t bound, withdrawn; /* endpoints */
+	size_t rejected;         /* labels that do not count, of all endpoints */
 };
 
 void world_stats(const struct world *world, struct world_stats *stats);

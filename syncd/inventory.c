@@ -140,7 +140,7 @@ static void want_image(struct inventory *inventory, const struct container *c, b
 	struct image *image;
 
 	if (inventory->image_labels || !docker_id_ok(c->image_id) ||
-		!labels_map_needs_image(inventory->prefix, c->labels))
+		!labels_map_needs_image(inventory->prefixes, c->labels))
 		return;
 	image = image_get(inventory, c->image_id);
 	if (image->labels || (!again && (image->wanted || image->known)))
@@ -240,7 +240,7 @@ static void take_ports(struct container *c, const struct docker_container *found
 static void report_ineffective(
 	struct inventory *inventory, const struct container *c, const char *mode)
 {
-	if (!labels_map_any(inventory->prefix, c->labels))
+	if (!labels_map_any(inventory->prefixes, c->labels))
 		return;
 	if (!strcmp(mode, "host"))
 		inventory_warn(inventory,
@@ -356,7 +356,7 @@ static void on_create(struct inventory *inventory, const struct docker_event *ev
 	const struct container *c = learn(inventory, event);
 
 	inventory_want(inventory, WANT_CONTAINER, event->id,
-		labels_map_needs_image(inventory->prefix, c->labels));
+		labels_map_needs_image(inventory->prefixes, c->labels));
 }
 
 /* Ports are known once it runs; the address came before. */
@@ -492,7 +492,7 @@ struct inventory *inventory_new(const struct inventory_options *options)
 	struct inventory *inventory = xcalloc(1, sizeof(*inventory));
 
 	inventory->node = xstrdup(options->node);
-	inventory->prefix = xstrdup(options->prefix);
+	inventory->prefixes = options->prefixes;
 	inventory->image_labels = options->image_labels;
 	inventory->warn = options->warn;
 	inventory->arg = options->arg;
@@ -529,6 +529,5 @@ void inventory_free(struct inventory *inventory)
 	free(inventory->deleted);
 	free(inventory->wants);
 	free(inventory->node);
-	free(inventory->prefix);
 	free(inventory);
 }

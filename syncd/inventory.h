@@ -21,9 +21,9 @@ struct inventory;
 typedef unsigned long long inventory_stamp;
 
 struct inventory_options {
-	const char *node;   /* copied */
-	const char *prefix; /* of labels; copied */
-	bool image_labels;  /* labels of images count */
+	const char *node;                      /* copied */
+	const struct label_prefixes *prefixes; /* borrowed */
+	bool image_labels;                     /* labels of images count */
 	/* What people should know: bad labels, labels without effect. May be NULL. */
 	void (*warn)(const char *text, void *arg);
 	void *arg;

@@ -333,7 +333,7 @@ class Reading(Case):
         self.add_node()
         self.add_network(isolation="strict")
         self.add_endpoint("web", {"role": "frontend", "docker/image": "evil\u202e"}, ipv6="2001:db8::2",
-                          rejected={"bad key": "because"})
+                          rejected={"bad key": "because", "b.role": "a.role, \u202eno"})
         self.ok("label", "container", "web", "role=database", "tier=1", "--node", "n1")
         table = self.ok("get", "endpoints").out
         self.assertEqual(table.splitlines()[0].split(),
@@ -345,9 +345,12 @@ class Reading(Case):
         self.assertNotIn("\u202e", wide)
         self.assertIn("docker/image=evil\\u202e", wide)
         self.assertIn("02:42:ac:12:00:02", wide)
+        self.assertIn("b.role: a.role, \\u202eno; bad key: because", wide)
         record = json.loads(self.ok("get", "endpoints", "-o", "json").out)[0]
         self.assertEqual(record["labels"]["role"], "frontend")
         self.assertEqual(record["effectiveLabels"]["role"], "database")
+        self.assertEqual(record["rejected"]["bad key"], "because")
+        self.assertIn("bad key: because", self.ok("get", "endpoints", "-o", "yaml").out)
         self.assertTrue(record["isolated"])
         self.assertEqual(len(self.ok("get", "endpoints", "--node", "n2").out.splitlines()), 1)
 

@@ -305,6 +305,21 @@ START_TEST(test_policies_that_select_in_vain_are_told)
 }
 END_TEST
 
+START_TEST(test_rejected_labels_are_counted)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	const char *two = "{'a b':'bad key','c.role':'another goes before'}";
+
+	ck_assert_uint_eq(stats_of(world).rejected, 0);
+	change(world, KIND_ENDPOINT, "odd",
+		endpoint_record("odd", "odd", 1, "bridge", "'10.1.0.9'", "null", "{}", two));
+	ck_assert_uint_eq(stats_of(world).rejected, 2);
+	ck_assert_uint_eq(stats_of(world).isolated, 3); /* it asked for policy */
+	change(world, KIND_ENDPOINT, "odd", NULL);
+	ck_assert_uint_eq(stats_of(world).rejected, 0);
+}
+END_TEST
+
 START_TEST(test_very_many_problems_are_counted)
 {
 	CLEANUP(world) struct world *world = world_with(ISOLATION_LABELLED);
@@ -350,6 +365,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_the_same_snapshot_changes_nothing);
 	tcase_add_test(tcase, test_one_endpoint_more_is_its_own_elements);
 	tcase_add_test(tcase, test_policies_that_select_in_vain_are_told);
+	tcase_add_test(tcase, test_rejected_labels_are_counted);
 	tcase_add_test(tcase, test_very_many_problems_are_counted);
 	tcase_add_test(tcase, test_names_that_nft_could_not_read_back);
 }
