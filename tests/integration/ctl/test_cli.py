@@ -155,6 +155,22 @@ class Judging(Case):
         self.assertTrue(result.out.startswith("denied: web (172.18.0.3, net1 on n1) to db (172.18.0.2"), result.out)
         self.assertIn("deploy/examples/allow-dns.yaml", result.out)
 
+    def test_towards_the_host(self):
+        result = self.ok("explain", "--from", "web", "--to", "host", "--port", "22")
+        self.assertTrue(result.out.startswith("denied: web ("), result.out)
+        self.assertIn("to the host itself (172.18.0.1), tcp port 22\n", result.out)
+        self.ok("apply", "-f", "-", stdin=FRONTEND.replace("selector: role == 'database', ports: [3306]", "ports: [22]"))
+        words = ["explain", "--from", "web", "--to", "host:192.0.2.7", "--port", "22", "--node", "n1"]
+        result = self.ok(*words)
+        self.assertTrue(result.out.startswith("allowed: web ("), result.out)
+        self.assertIn("goes on to --host-action", result.out)
+        self.assertNotIn("--host-action drop", result.out)
+        self.redis.command("HSET", PREFIX + "status:n1", "host_action", "drop")
+        self.assertIn("n1 has --host-action drop: what policy allows towards the host is dropped", self.ok(*words).out)
+        result = self.ctl("explain", "--from", "198.51.100.7", "--to", "host", "--port", "22")
+        self.assertEqual(result.status, 1)
+        self.assertIn("say host:ADDRESS", result.err)
+
     def test_its_advice_about_labels_can_be_followed(self):
         self.ok("apply", "-f", "-", stdin=FRONTEND.replace("name: frontend", "name: all").replace(
             "selector: role == 'frontend'", "selector: all()"))
