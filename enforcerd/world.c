@@ -461,7 +461,7 @@ void world_stats(const struct world *world, struct world_stats *stats)
 	};
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
 		stats->bound += endpoint->where.placement == PLACE_BOUND;
-		stats->withdrawn += !world_present(endpoint);
+		stats->withdrawn += !world_present(endpoint) && world_has_port(endpoint);
 		stats->rejected += labels_count(endpoint->record->rejected);
 	}
 }
