@@ -181,6 +181,7 @@ static void append_ingress(struct world *world, const struct w_published *entry,
 		goto_admitted(rule);
 		return;
 	}
+	world_close_contested(world, SIDE_SRC, entry->family, rules);
 	towards(world, group, entry, &own, needed);
 	for (size_t i = 0; i < own.count; i++) {
 		rule = rule_append_copy(rules, &own.items[i]);
