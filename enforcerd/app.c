@@ -10,6 +10,7 @@
 #include "enforcerd/flow_log.h"
 #include "enforcerd/flow_lookup.h"
 #include "enforcerd/kept.h"
+#include "enforcerd/peers.h"
 #include "enforcerd/report.h"
 #include "enforcerd/streams.h"
 #include "enforcerd/whereabouts.h"
@@ -31,6 +32,7 @@ struct app {
 	struct bridges *bridges;
 	struct whereabouts *whereabouts;
 	struct streams *streams;
+	struct peers *peers; /* other nodes */
 	struct flow_log *flow_log;
 	struct kept *kept; /* on disk, for the next boot */
 	struct first_look *first_look;
@@ -77,6 +79,7 @@ static json_t *problems_json(struct app *app)
 		json_array_append_new(list, json_sprintf("state: %s", kept_trouble(app->kept)));
 	whereabouts_problems(app->whereabouts, list);
 	streams_problems(app->streams, list);
+	peers_problems(app->peers, list);
 	return list;
 }
 
@@ -99,6 +102,7 @@ static void report_fill(struct app *app)
 	struct report *r = &app->report;
 
 	world_stats(app->world, &r->stats);
+	peers_count(app->peers, &r->peers);
 	snprintf(r->endpoints_head, sizeof(r->endpoints_head), "%s",
 		streams_node_head(app->streams));
 	snprintf(r->policies_head, sizeof(r->policies_head), "%s",
@@ -121,7 +125,8 @@ static void report_release(struct report *r)
 	json_decref(r->problems);
 	json_decref(r->not_enforced);
 	json_decref(r->bridges);
-	r->problems = r->not_enforced = r->bridges = NULL;
+	json_decref(r->peers_news);
+	r->problems = r->not_enforced = r->bridges = r->peers_news = NULL;
 }
 
 /* At most one status write is under way: a burst of commits ends in one more write, not in a queue of them. */
@@ -131,6 +136,7 @@ static void report_send(struct app *app)
 	if (app->reporting || !redis_is_ready(app->commands))
 		return;
 	report_fill(app);
+	app->report.peers_news = peers_news(app->peers);
 	if (report_publish(&app->report, app->commands, on_reported, app) == 0)
 		app->reporting = true;
 	report_release(&app->report);
@@ -186,6 +192,7 @@ static void on_committed(const struct kernel_commit *commit, void *arg)
 
 	app->report.last_error[0] = '\0';
 	streams_committed(app->streams);
+	peers_committed(app->peers);
 	if (commit->messages) {
 		app->report.commits++;
 		app->report.last_commit_seconds = commit->seconds;
@@ -209,7 +216,7 @@ static void start(struct app *app)
 
 /*
  * Nothing is written before both streams have been read once: half a world would take the isolation of a restart's
- * predecessor out of the kernel.
+ * predecessor out of the kernel. Nor, where there was a predecessor, before other nodes' streams were: it would take out their addresses.
  */
 static void commit_later(void *arg)
 {
@@ -217,7 +224,8 @@ static void commit_later(void *arg)
 
 	if (dataplane_started(app->dataplane))
 		dataplane_commit_later(app->dataplane);
-	else if (streams_both_taken(app->streams))
+	else if (streams_both_taken(app->streams) &&
+		 (dataplane_fresh(app->dataplane) || peers_settled(app->peers)))
 		start(app);
 }
 
@@ -244,6 +252,7 @@ static void on_taken(void *arg)
 	bridges_update(app->bridges);
 	whereabouts_update(app->whereabouts);
 	flow_log_mode(app->flow_log, world_audit(app->world) ? MODE_AUDIT : MODE_ENFORCE);
+	peers_update(app->peers);
 	commit_later(app);
 }
 
@@ -271,6 +280,7 @@ static void on_commands(enum redis_event event, const char *cause, void *arg)
 	app->reporting &= event != REDIS_LOST;
 	flow_log_redis_event(app->flow_log, event);
 	streams_commands_event(app->streams, event);
+	peers_commands_event(app->peers, event);
 	if (event == REDIS_READY)
 		report_send(app);
 }
@@ -292,11 +302,13 @@ static void on_pubsub(enum redis_event event, const char *cause, void *arg)
 
 	(void)cause; /* the command connection, to the same server, has said it */
 	streams_pubsub_event(app->streams, event);
+	peers_pubsub_event(app->peers, event);
 }
 
 static void resync(struct app *app, bool force)
 {
 	streams_resync(app->streams, force);
+	peers_resync(app->peers, force);
 	bridges_update(app->bridges);
 	commit_later(app);
 }
@@ -436,6 +448,18 @@ static void open_streams(struct app *app)
 	app->streams = streams_new(app->base, &config, &ops, app);
 }
 
+static void open_peers(struct app *app)
+{
+	static const struct peers_ops ops = {commit_later, on_stream_state};
+	const struct peers_config config = {.node = app->options->daemon.node,
+		.timeout_seconds = app->options->node_timeout,
+		.commands = app->commands,
+		.pubsub = app->pubsub,
+		.world = app->world};
+
+	app->peers = peers_new(app->base, &config, &ops, app);
+}
+
 static int open_redis(struct app *app, struct err *err)
 {
 	struct redis_options options =
@@ -450,6 +474,7 @@ static int open_redis(struct app *app, struct err *err)
 	if (!app->pubsub)
 		return -1;
 	open_flow_log(app);
+	open_peers(app);
 	open_streams(app);
 	if (streams_used_kept(app->streams) && kept_of_earlier_boot(app->kept))
 		start(app);
@@ -527,6 +552,7 @@ void app_free(struct app *app)
 	redis_free(app->commands);
 	redis_free(app->pubsub);
 	streams_free(app->streams);
+	peers_free(app->peers);
 	kept_free(app->kept);
 	flow_log_free(app->flow_log);
 	bridges_free(app->bridges);

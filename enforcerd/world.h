@@ -62,6 +62,8 @@ struct ruleset *world_ruleset(struct world *world);
 int world_apply(struct world *world, const char *stream, const struct store_change *changes,
 	size_t count, bool whole, struct err *err) must_check;
 
+/* Whether a network of this node is shared: else no other node's stream is of any use. */
+bool world_shares(const struct world *world);
 /* Another node's records go: it is gone, or taken for dead. */
 void world_forget_node(struct world *world, const char *node);
 /* Records of another node that were passed over are wanted now: its whole stream is to be applied once more. */

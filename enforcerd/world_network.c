@@ -240,6 +240,11 @@ void world_network_settle(struct world *world, struct w_network *network)
 	skeleton_strict(world->rs, &world->config.skeleton, true);
 }
 
+bool world_shares(const struct world *world)
+{
+	return world->sharing_count > 0;
+}
+
 /* Only where this node shares a network do other nodes' addresses count, and only there does anybody pay for the question. */
 static void share(struct world *world, const struct network *record, int by)
 {
