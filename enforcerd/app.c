@@ -217,6 +217,7 @@ static void start(struct app *app)
 /*
  * Nothing is written before both streams have been read once: half a world would take the isolation of a restart's
  * predecessor out of the kernel. Nor, where there was a predecessor, before other nodes' streams were: it would take out their addresses.
+ * Links are looked at before there is any stream.
  */
 static void commit_later(void *arg)
 {
@@ -224,7 +225,7 @@ static void commit_later(void *arg)
 
 	if (dataplane_started(app->dataplane))
 		dataplane_commit_later(app->dataplane);
-	else if (streams_both_taken(app->streams) &&
+	else if (app->streams && streams_both_taken(app->streams) &&
 		 (dataplane_fresh(app->dataplane) || peers_settled(app->peers)))
 		start(app);
 }
