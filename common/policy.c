@@ -31,6 +31,7 @@ void policy_free(struct policy *policy)
 	selector_free(policy->selector);
 	json_decref(policy->annotations);
 	json_decref(policy->labels);
+	free(policy->tier);
 	free(policy->namespace);
 	free(policy->name);
 	free(policy);

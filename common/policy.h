@@ -5,7 +5,7 @@
  * policy_from_json() can be strict. Semantics: Calico v2.6 (F26 rules/policy.go), see docs.
  *
  * Record: {"v":1,"name":NAME,"form":"v3"?,"namespace":TEXT?,"labels":{...}?,"annotations":{...}?,"spec":{
- *   "order":NUMBER?,"staged":BOOL?,"selector":TEXT,"types":["ingress","egress"],"ingress":[RULE...],"egress":[RULE...]}}
+ *   "order":NUMBER?,"tier":TEXT?,"staged":BOOL?,"selector":TEXT,"types":["ingress","egress"],"ingress":[RULE...],"egress":[RULE...]}}
  * RULE:   {"action":"allow|deny|log|pass","annotations":{...}?,"ipVersion":4|6?,"protocol":"tcp"|NUMBER?,
  *   "notProtocol":...?,"icmp":{"type":N,"code":N?}?,"notICMP":{...}?,"source":ENTITY?,"destination":ENTITY?}
  *
@@ -70,6 +70,9 @@ struct policy {
 	char *name;
 	bool has_order; /* absent order sorts after every number */
 	double order;
+	char *tier; /* v3 only; NULL: the one called default */
+	/* What its tier does at its end (see common/tier.h), said by whoever has the tiers; false: it denies. */
+	bool tier_passes;
 	bool staged; /* never drops: what it would do is counted and reported */
 	struct selector *selector;
 	bool governs[DIR_COUNT]; /* "types" */
@@ -97,7 +100,7 @@ const char *policy_name_without_mark(const char *name, bool staged);
 /* The name as it was written: without the namespace and the mark of staged ones. Borrowed. */
 const char *policy_bare_name(const struct policy *policy);
 
-/* Evaluation order: ascending order, absent last, ties byte-wise by bare name, namespace, staged first, whole name.
+/* Evaluation order within a tier: ascending order, absent last, ties byte-wise by bare name, namespace, staged first, whole name.
  * 0: one name. */
 int policy_cmp(const struct policy *a, const struct policy *b);
 
@@ -105,10 +108,13 @@ int policy_cmp(const struct policy *a, const struct policy *b);
  * Tells from a record that policy_from_json() refuses what can still be told: its selector, its types and its
  * order, so that what it was meant to govern can be closed. NULL where not even that parses. In the result each
  * direction in its types has one rule, "deny" without conditions: with no rule at all a later policy could allow
- * what this one may have meant to deny. Where the order cannot be read it comes before every other policy. A staged
- * policy stays staged.
+ * what this one may have meant to deny. Where the order cannot be read it comes before every other policy of its tier, and where
+ * the tier cannot, it is of one that is never there. A staged policy stays staged.
  */
 struct policy *policy_closed_from_json(const json_t *record, struct err *err) must_check;
+
+/* A closed copy, as the above gives it: of a policy whose tier is not there. */
+struct policy *policy_closed(const struct policy *policy);
 
 /* Value-level checks and tables, shared with the file reader of ctl. */
 int policy_name_check(const char *name, struct err *err) must_check;

@@ -293,7 +293,8 @@ static int take_network(struct fetch *fetch, struct engine_answer *answer, struc
 	}
 	if (docker_parse_network(answer->body, answer->len, &found, err) < 0)
 		return -1;
-	if (!strcmp(found.record.id, fetch->id))
+	/* one that is not known yet may be asked for by its name */
+	if (!strcmp(found.record.id, fetch->id) || !strcmp(found.record.name, fetch->id))
 		inventory_network(
 			follower->inventory, fetch->id, &found, fetch->asked, wall_nanoseconds());
 	docker_network_clear(&found);
