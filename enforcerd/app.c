@@ -641,6 +641,7 @@ struct app *app_new(const struct options *options, struct err *err)
 	}
 	make_instance(app->instance);
 	app->report.node = options->daemon.node;
+	app->report.host_action = options->host_action_word;
 	app->report.instance = app->instance;
 	open_timers(app);
 	app->kept = kept_new(app->base, options->state_dir, options->daemon.node);

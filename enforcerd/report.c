@@ -52,6 +52,7 @@ static void add_all(struct fields *f, const struct report *r)
 	add(f, "instance", xstrdup(r->instance));
 	add(f, "mode", xstrdup(mode_name(r->mode)));
 	add(f, "bridge", xstrdup(r->bridge));
+	add(f, "host_action", xstrdup(r->host_action));
 	add(f, "policies_head", xstrdup(r->policies_head));
 	add(f, "endpoints_head", xstrdup(r->endpoints_head));
 	add_counts(f, &r->stats);

@@ -12,7 +12,7 @@
 #include "enforcerd/world.h"
 
 struct report {
-	const char *node, *instance;
+	const char *node, *instance, *host_action;
 	const char *
 		bridge; /* where same-bridge traffic is judged: "bridge", "inet" (by br_netfilter) or "none" */
 	char policies_head

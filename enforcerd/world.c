@@ -148,7 +148,9 @@ struct world *world_new(const struct world_config *config)
 
 static void policy_entry_free(struct w_policy *policy)
 {
-	policy_free(policy->policy);
+	if (policy->policy != policy->read)
+		policy_free(policy->policy);
+	policy_free(policy->read);
 	free(policy);
 }
 
@@ -169,6 +171,7 @@ void world_free(struct world *world)
 		HASH_DEL(world->policies, policy);
 		policy_entry_free(policy);
 	}
+	world_tiers_free(world);
 	text_table_free(&world->isolation);
 	text_table_free(&world->labels);
 	text_table_free(&world->modes);
