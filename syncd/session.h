@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The connection to the Engine as a life cycle: version, info, event stream; when any of them fails, all over again after a
- * back-off, for ever. An outage is logged when it begins and when it ends. Every SESSION_PING_SECONDS the Engine has to answer
- * a ping, for an idle stream says nothing about whether anybody is at its other end.
+ * back-off, for ever. An outage is logged when it begins and when it ends; one that follows soon on another is told once for
+ * all of its kind, until a connection stands: some proxies end every idle stream. Every SESSION_PING_SECONDS the Engine has to
+ * answer a ping, for an idle stream says nothing about whether anybody is at its other end.
  */
 #ifndef BULKHEAD_SYNCD_SESSION_H
 #define BULKHEAD_SYNCD_SESSION_H
@@ -10,7 +11,12 @@
 #include "syncd/docker_json.h"
 #include "syncd/engine.h"
 
-enum { SESSION_PING_SECONDS = 20, SESSION_PING_LIMIT_SECONDS = 10 };
+enum {
+	SESSION_PING_SECONDS = 20,
+	SESSION_PING_LIMIT_SECONDS = 10,
+	SESSION_STANDS_SECONDS = 60, /* a stream that is open for so long will stay */
+	SESSION_WORKS_MS = 500 /* one that ends sooner has failed, and the next try waits longer */
+};
 
 struct session;
 
@@ -38,6 +44,8 @@ void session_free(struct session *session);
 bool session_is_up(const struct session *session);
 /* "" while up. */
 const char *session_trouble(const struct session *session);
+/* How often an open stream was lost. */
+unsigned long long session_losses(const struct session *session);
 /* Drops the stream and everything under way, and begins anew. */
 void session_restart(struct session *session, const char *cause);
 

@@ -220,6 +220,8 @@ static void on_metrics(struct strbuf *out, void *arg)
 			(double)have.rejected},
 		{"engine_connected", "gauge", "1 while the event stream is open.",
 			session_is_up(syncd->session)},
+		{"engine_losses_total", "counter", "Times an open event stream was lost.",
+			(double)session_losses(syncd->session)},
 		{"engine_in_sync", "gauge", "1 while a full comparison holds.",
 			followed && follower_is_synced(syncd->follower)},
 		{"redis_connected", "gauge", "1 while connected to Redis.",

@@ -46,6 +46,8 @@ class FakeEngine:
         self.requests = []  # paths, in order of arrival
         self.streams = []
         self.history = collections.deque(maxlen=256)
+        self.hold = None  # events that wait for a reader that does not read; 1024 in a real Engine, which drops the rest
+        self.dropped = 0
         self.connections = set()
         self.serial = 1
         self.server = None
@@ -231,7 +233,10 @@ class FakeEngine:
         with self.lock:
             self.history.append((now or time.time_ns(), line))
             for stream in self.streams:
-                stream.events.put(line)
+                if self.hold is not None and stream.events.qsize() >= self.hold:
+                    self.dropped += 1
+                else:
+                    stream.events.put(line)
 
     # --- faults and questions ------------------------------------------------------------------------
 
