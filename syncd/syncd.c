@@ -149,7 +149,7 @@ static void on_event(const struct docker_event *event, void *arg)
 
 	syncd->events++;
 	log_debug("engine", "event %s of %s, %.3f ms old", docker_action_name(event->action),
-		event->id, (double)(wall_nanoseconds() - event->time_ns) / 1e6);
+		event->id, ((double)wall_nanoseconds() - (double)event->time_ns) / 1e6);
 	if (syncd->follower)
 		follower_event(syncd->follower, event);
 }

@@ -38,7 +38,7 @@ class TestLoss(Case):
             self.engine.container_event("rename", noisy)
         return self.engine.dropped - dropped == 100
 
-    def flood_stopped(self):
+    def flood_stopped(self, after):
         """syncd does not read while more happens than the Engine holds for it; what comes last is dropped."""
         gone, _ = self.engine.run(self.net, "gone", "10.1.0.2")
         noisy, _ = self.engine.run(self.net, "noisy", "10.1.0.3")
@@ -51,12 +51,49 @@ class TestLoss(Case):
         self.engine.run(self.net, "new", "10.1.0.4")
         self.assertEqual(self.engine.dropped, dropped + 6, "what matters was dropped")
         self.engine.hold = None
+        time.sleep(after)  # seconds that the events are late by
         self.syncd.send_signal(signal.SIGCONT)
 
-    def test_dropped_events_are_found_by_the_comparison(self):
-        self.start("--resync", "2")
-        self.flood_stopped()
+    def test_dropped_events_are_found_as_soon_as_it_reads_again(self):
+        """What comes is old, so something may be missing: it does not wait for the next comparison."""
+        self.start("--resync", "3600")
+        self.flood_stopped(after=1)
         self.wait_truth()
+        self.assertEqual(self.lines("some may be missing"), 1)
+
+    def test_dropped_events_are_found_by_the_comparison(self):
+        """When that was so a moment before: an Engine that is always late is not asked for everything all the time."""
+        self.start("--resync", "4")
+        _, endpoint = self.engine.run(self.net, "old", "10.1.0.9")
+        self.wait_endpoint(endpoint)
+        self.late_event()
+        self.wait_log("some may be missing")
+        self.flood_stopped(after=1)
+        self.wait_truth()
+        self.assertEqual(self.lines("some may be missing"), 1)
+
+    def test_clock_of_the_engine(self):
+        """Its clock is an hour away, and its events are as fresh as ever."""
+        self.engine.clock = -3600
+        self.start("--resync", "3600")
+        _, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
+        self.wait_endpoint(endpoint)
+        self.assertEqual(self.lines("some may be missing"), 0)
+        self.late_event()
+        self.wait_log("some may be missing")
+
+    def test_times_that_are_none(self):
+        self.start()
+        for number in (-(2**63), 2**63 - 1, 0):
+            self.late_event(number)
+        _, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
+        self.wait_endpoint(endpoint)
+
+    def late_event(self, at=None):
+        """One that was on its way for a second. It need not be one that syncd heeds."""
+        event = {"Type": "container", "Action": "exec_start: sh", "Actor": {"ID": "0" * 64, "Attributes": {"name": "x"}}}
+        event["timeNano"] = self.engine.now() - 10**9 if at is None else at
+        self.engine.emit_raw(json.dumps(event).encode() + b"\n")
 
     def test_more_than_can_be_queued(self):
         """The stream is dropped rather than followed without bound, and everything is compared."""
