@@ -46,6 +46,9 @@ class FakeEngine:
         self.requests = []  # paths, in order of arrival
         self.streams = []
         self.history = collections.deque(maxlen=256)
+        self.hold = None  # events that wait for a reader that does not read; 1024 in a real Engine, which drops the rest
+        self.dropped = 0
+        self.clock = 0  # seconds ahead of this machine's
         self.connections = set()
         self.serial = 1
         self.server = None
@@ -221,17 +224,23 @@ class FakeEngine:
             n = self.networks[network]
         self.emit("network", action, network, container=container, name=n["Name"], type=n["Driver"])
 
+    def now(self) -> int:
+        return time.time_ns() + self.clock * 10**9
+
     def emit(self, kind: str, action: str, actor: str, **attributes) -> None:
-        now = time.time_ns()
+        now = self.now()
         event = {"Type": kind, "Action": action, "Actor": {"ID": actor, "Attributes": attributes}, "scope": "local"}
         event.update({"time": now // 10**9, "timeNano": now})
         self.emit_raw(json.dumps(event).encode() + b"\n", now)
 
     def emit_raw(self, line: bytes, now: int = 0) -> None:
         with self.lock:
-            self.history.append((now or time.time_ns(), line))
+            self.history.append((now or self.now(), line))
             for stream in self.streams:
-                stream.events.put(line)
+                if self.hold is not None and stream.events.qsize() >= self.hold:
+                    self.dropped += 1
+                else:
+                    stream.events.put(line)
 
     # --- faults and questions ------------------------------------------------------------------------
 
@@ -341,7 +350,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
             if path == "/version":
                 return 200, engine.version
             if path == "/info":
-                now = time.time_ns()
+                now = engine.now()
                 stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 10**9))
                 return 200, {**engine.info, "SystemTime": f"{stamp}.{now % 10**9:09d}Z"}
             if path == "/containers/json":
