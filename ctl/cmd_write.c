@@ -9,6 +9,8 @@
 #include "ctl/input.h"
 #include "ctl/notes.h"
 #include "ctl/output.h"
+#include "ctl/resource.h"
+#include "ctl/tiers_check.h"
 
 #include <string.h>
 #include <strings.h>
@@ -36,8 +38,9 @@ struct edit {
 /* A v1 policy may be called "a/b", and a v3 policy "b" of namespace "a" is stored under that name too. */
 static bool same_namespace(const struct store_view *view, const struct input_policy *policy)
 {
-	const char *stored =
-		strchr(policy->name, '/') ? store_view_get(view, KIND_POLICY, policy->name) : NULL;
+	const char *stored = policy->kind == KIND_POLICY && strchr(policy->name, '/')
+				     ? store_view_get(view, KIND_POLICY, policy->name)
+				     : NULL;
 	cleanup_json json_t *record = stored ? record_decode(stored, strlen(stored), NULL) : NULL;
 	const char *a = json_string_value(json_object_get(record, "namespace"));
 	const char *b = json_string_value(json_object_get(policy->record, "namespace"));
@@ -67,24 +70,32 @@ static void edit_one(struct edit *edit, const struct store_view *view,
 	}
 	if (refused) {
 		diag_add(&edit->refused, policy->file, policy->line, policy->column,
-			"resource %s: Policy(name=%s)",
-			exists ? "already exists" : "does not exist", policy->name);
+			"resource %s: %s(name=%s)", exists ? "already exists" : "does not exist",
+			resource_of(policy->kind)->shown, policy->name);
 		return;
 	}
 	if (verb->writes)
 		record = json_dumps(policy->record, JSON_COMPACT | JSON_SORT_KEYS);
-	store_changes_add(changes, KIND_POLICY, policy->name, record);
+	store_changes_add(changes, policy->kind, policy->name, record);
 	edit->done++;
 }
 
-/* The stored policies' names as a set: a lookup in the view itself is linear. */
+/* "<kind>/<name>". Caller frees. */
+static char *key_of(enum store_kind kind, const char *name)
+{
+	return xasprintf("%s/%s", store_kind_name(kind), name);
+}
+
+/* The stored names as a set: a lookup in the view itself is linear. */
 static json_t *existing_names(const struct store_view *view)
 {
 	json_t *names = json_object();
 
-	for (size_t i = 0; i < view->count; i++)
-		if (view->items[i].kind == KIND_POLICY)
-			json_object_set_new_nocheck(names, view->items[i].id, json_true());
+	for (size_t i = 0; i < view->count; i++) {
+		cleanup_free char *key = key_of(view->items[i].kind, view->items[i].id);
+
+		json_object_set_new_nocheck(names, key, json_true());
+	}
 	return names;
 }
 
@@ -98,13 +109,24 @@ static int edit_all(
 	diag_clear(&edit->refused);
 	for (size_t i = 0; i < edit->input->count; i++) {
 		const struct input_policy *policy = &edit->input->items[i];
+		cleanup_free char *key = key_of(policy->kind, policy->name);
 
-		edit_one(edit, view, policy, json_object_get(existing, policy->name) != NULL,
-			changes);
+		edit_one(edit, view, policy, json_object_get(existing, key) != NULL, changes);
 	}
+	tiers_check(view, changes, edit->input, &edit->refused);
 	if (edit->refused.count)
 		return err_set(err, 0, "%s: nothing was changed", edit->verb->name);
 	return 0;
+}
+
+/* "'policy' " where all are policies, "" where there are several kinds. Caller frees. */
+static char *kind_words(const struct input *input)
+{
+	for (size_t i = 1; i < input->count; i++)
+		if (input->items[i].kind != input->items[0].kind)
+			return xstrdup("");
+	return xasprintf(
+		"'%s' ", resource_of(input->count ? input->items[0].kind : KIND_POLICY)->word);
 }
 
 static int write_input(
@@ -114,6 +136,7 @@ static int write_input(
 	struct store_edit_result result;
 	struct err err = {0};
 	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, &err);
+	cleanup_free char *words = kind_words(input);
 	int rc;
 
 	if (!redis)
@@ -124,7 +147,7 @@ static int write_input(
 	if (rc)
 		return client_fail(&err);
 	client_warn_created(&result);
-	printf("Successfully %s %zu 'policy' resource(s)%s\n", verb->done, edit.done,
+	printf("Successfully %s %zu %sresource(s)%s\n", verb->done, edit.done, words,
 		options->staged ? ", staged" : "");
 	if (edit.skipped)
 		printf("Skipped %zu\n", edit.skipped);
@@ -173,27 +196,18 @@ int cmd_replace(const struct options *options)
 	return write_files(&replace, options, POLICY_WHOLE);
 }
 
-static bool is_policy_word(const char *word)
-{
-	static const char *const words[] = {"policy", "policies", "pol", "pols"};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (!strcasecmp(word, words[i]))
-			return true;
-	return false;
-}
-
 static int delete_names(const struct options *options)
 {
 	struct input input cleanup_input = {0};
+	const struct resource_kind *kind = resource_called(options->operands[0]);
 
-	if (!is_policy_word(options->operands[0]))
-		return options_usage_error(
-			commands_find("delete"), "\"%s\" is not policy", options->operands[0]);
+	if (!kind)
+		return options_usage_error(commands_find("delete"),
+			"\"%s\" is not policy, tier or globalnetworkset", options->operands[0]);
 	if (options->operand_count < 2)
 		return options_usage_error(commands_find("delete"), "no name");
 	for (size_t i = 1; i < options->operand_count; i++)
-		input_add_name(&input, options->operands[i]);
+		input_add_name(&input, kind->kind, options->operands[i]);
 	return write_input(&delete, options, &input);
 }
 
@@ -210,9 +224,10 @@ int cmd_validate(const struct options *options)
 {
 	struct input input cleanup_input = {0};
 	int status = read_files("validate", options, POLICY_WHOLE, &input);
+	cleanup_free char *words = kind_words(&input);
 
 	if (!status)
-		printf("Successfully validated %zu 'policy' resource(s)\n", input.count);
+		printf("Successfully validated %zu %sresource(s)\n", input.count, words);
 	return status;
 }
 
@@ -226,7 +241,9 @@ static json_t *records_of(const struct options *options, const struct input *inp
 		if (options->staged)
 			json_object_set_new(json_object_get(input->items[i].record, "spec"),
 				"staged", json_true());
-		json_array_append(records, input->items[i].record);
+		json_array_append_new(records,
+			json_pack("{s:s,s:O}", "kind", store_kind_name(input->items[i].kind),
+				"record", input->items[i].record));
 	}
 	return records;
 }
