@@ -37,13 +37,17 @@ void policy_free(struct policy *policy)
 	free(policy);
 }
 
+const char *policy_name_without_mark(const char *name, bool staged)
+{
+	static const char mark[] = POLICY_STAGED_PREFIX;
+
+	return staged && !strncmp(name, mark, sizeof(mark) - 1) ? name + sizeof(mark) - 1 : name;
+}
+
 const char *policy_bare_name(const struct policy *policy)
 {
-	static const char staged[] = POLICY_STAGED_PREFIX;
-	const char *name = policy->name;
+	const char *name = policy_name_without_mark(policy->name, policy->v3 || policy->staged);
 
-	if (policy->v3 && !strncmp(name, staged, sizeof(staged) - 1))
-		name += sizeof(staged) - 1;
 	if (policy->namespace)
 		name += strlen(policy->namespace) + 1;
 	return name;
@@ -55,6 +59,9 @@ static int name_cmp(const struct policy *a, const struct policy *b)
 
 	if (!order)
 		order = strcmp(a->namespace ? a->namespace : "", b->namespace ? b->namespace : "");
+	/* the one that may take the other's place, first */
+	if (!order && a->staged != b->staged)
+		return a->staged ? -1 : 1;
 	return order ? order : strcmp(a->name, b->name);
 }
 

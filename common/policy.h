@@ -10,7 +10,7 @@
  *   "notProtocol":...?,"icmp":{"type":N,"code":N?}?,"notICMP":{...}?,"source":ENTITY?,"destination":ENTITY?}
  *
  * "form" says in which form it was written, and is shown again: what the record means does not depend on it, but that
- * a v3 policy of a namespace has the name "NAMESPACE/NAME", and a staged kind's name begins with POLICY_STAGED_PREFIX.
+ * a v3 policy of a namespace has the name "NAMESPACE/NAME", and a staged policy's begins with POLICY_STAGED_PREFIX.
  * A namespace is already in the selectors.
  * ENTITY: {"selector","notSelector","tag","notTag":TEXT,"nets","notNets":[CIDR],"ports","notPorts":[N|"A:B"]}
  */
@@ -24,7 +24,7 @@ enum policy_action { ACTION_ALLOW, ACTION_DENY, ACTION_LOG, ACTION_PASS };
 enum policy_direction { DIR_INGRESS, DIR_EGRESS, DIR_COUNT };
 
 #define POLICY_STAGED_PREFIX \
-	"_staged/" /* no name of v3 begins so: it stands beside the one in force */
+	"_staged/" /* no name in a file may begin so: it stands beside the one in force */
 
 enum { POLICY_NAME_MAX = 128, POLICY_RULES_MAX = 1024, POLICY_LIST_MAX = 1024 };
 
@@ -95,10 +95,13 @@ json_t *policy_to_json(
 	const struct policy *policy); /* policy_from_json() of it gives an equal policy */
 void policy_free(struct policy *policy);
 
-/* The name as it was written: without the namespace and the mark of staged kinds. Borrowed. */
+/* A stored name without the mark of staged ones, where it is one's. Borrowed. */
+const char *policy_name_without_mark(const char *name, bool staged);
+/* The name as it was written: without the namespace and the mark of staged ones. Borrowed. */
 const char *policy_bare_name(const struct policy *policy);
 
-/* Evaluation order within a tier: ascending order, absent last, ties byte-wise by bare name, namespace, whole name. 0: one name. */
+/* Evaluation order within a tier: ascending order, absent last, ties byte-wise by bare name, namespace, staged first, whole name.
+ * 0: one name. */
 int policy_cmp(const struct policy *a, const struct policy *b);
 
 /*

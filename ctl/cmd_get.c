@@ -233,12 +233,12 @@ static int cmp_tiers(const void *a, const void *b)
 }
 
 /* The default one is there whether it is stored or not. */
-static int add_default(struct policies *policies, struct err *err)
+static int add_default(struct policies *policies, bool *stored, struct err *err)
 {
-	cleanup_json json_t *record = NULL,
-			    *stored = policies_record(policies, KIND_TIER, TIER_DEFAULT);
+	cleanup_json json_t *record = policies_record(policies, KIND_TIER, TIER_DEFAULT);
 
-	if (stored)
+	*stored = record != NULL;
+	if (*stored)
 		return 0;
 	record = v3_default_tier();
 	return policies_put_record(policies, KIND_TIER, record, err);
@@ -247,8 +247,9 @@ static int add_default(struct policies *policies, struct err *err)
 static int get_tiers(struct getting *get, struct err *err)
 {
 	struct policies policies cleanup_policies = {0};
+	bool stored = false;
 
-	if (client_policies(get->redis, &policies, err) || add_default(&policies, err))
+	if (client_policies(get->redis, &policies, err) || add_default(&policies, &stored, err))
 		return -1;
 	qsort(policies.tiers, policies.tier_count, sizeof(*policies.tiers), cmp_tiers);
 	for (size_t i = 0; i < policies.tier_count; i++) {
@@ -256,7 +257,8 @@ static int get_tiers(struct getting *get, struct err *err)
 		cleanup_json json_t *record = tier_to_json(tier);
 
 		if (is_wanted(get->wanted, tier->name))
-			view_tier(get->view, record, tier, count_in(&policies, tier));
+			view_tier(get->view, record, tier, count_in(&policies, tier),
+				stored || strcmp(tier->name, TIER_DEFAULT) != 0);
 	}
 	return 0;
 }
@@ -332,6 +334,7 @@ int cmd_get(const struct options *options)
 	wanted.seen = seen;
 	get.redis = redis;
 	view_init(&view, resource->view, output_format_parse(options->output));
+	view.export = options->export;
 	return run_get(resource, &get);
 }
 

@@ -3,6 +3,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/resource_version.h"
 #include "ctl/v3_define.h"
 #include "ctl/v3_view.h"
 
@@ -100,6 +101,17 @@ static char *join_labels(const struct labels *labels, bool derived_too)
 	return strbuf_take(&text);
 }
 
+/* A reason is a sentence and may have commas in it. */
+static char *join_rejected(const struct labels *rejected)
+{
+	struct strbuf text = {0};
+
+	for (size_t i = 0; i < labels_count(rejected); i++)
+		strbuf_addf(&text, "%s%s: %s", i ? "; " : "", labels_key(rejected, i),
+			labels_value(rejected, i));
+	return strbuf_take(&text);
+}
+
 static const char *format_mac(const struct endpoint *e, char text[18])
 {
 	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2],
@@ -111,7 +123,7 @@ static void add_endpoint_row(struct view *view, const struct world_endpoint *end
 {
 	const struct endpoint *e = endpoint->record;
 	cleanup_free char *labels = join_labels(endpoint->labels, view->format == OUTPUT_WIDE);
-	cleanup_free char *rejected = join_labels(e->rejected, true);
+	cleanup_free char *rejected = join_rejected(e->rejected);
 	char ipv4[IP_TEXT_MAX], ipv6[IP_TEXT_MAX], mac[18];
 
 	ADD_ROW(view, 7, e->node, e->container_name, e->network_name, ip_format(&e->ipv4, ipv4),
@@ -193,7 +205,10 @@ static json_t *spec_object(const json_t *record)
 
 static json_t *v1_object(const json_t *record)
 {
-	json_t *metadata = json_pack("{s:O}", "name", json_object_get(record, "name"));
+	bool staged = json_is_true(json_object_get(json_object_get(record, "spec"), "staged"));
+	json_t *metadata = json_pack("{s:s}", "name",
+		policy_name_without_mark(
+			json_string_value(json_object_get(record, "name")), staged));
 	json_t *annotations = json_object_get(record, "annotations");
 
 	if (annotations)
@@ -206,6 +221,24 @@ static json_t *v1_object(const json_t *record)
 static json_t *policy_object(const json_t *record)
 {
 	return json_object_get(record, "form") ? v3_object(record) : v1_object(record);
+}
+
+/* Of any kind: what lets apply tell that somebody else has changed it since. */
+static void put_version(json_t *object, const json_t *record)
+{
+	char version[RESOURCE_VERSION_SIZE];
+
+	resource_version_of(record, version);
+	json_object_set_new(
+		json_object_get(object, "metadata"), "resourceVersion", json_string(version));
+}
+
+/* Takes the object over. */
+static void add_object(struct view *view, json_t *object, const json_t *record)
+{
+	if (!view->export)
+		put_version(object, record);
+	json_array_append_new(view->list, object);
 }
 
 static void format_order(bool has_order, double order, char text[32])
@@ -239,22 +272,26 @@ static void add_policy_row(struct view *view, const json_t *record, const struct
 void view_policy(struct view *view, const json_t *record, const struct policy *policy,
 	const struct world *world)
 {
-	if (view->table)
+	if (view->table) {
 		add_policy_row(view, record, policy, world);
-	else
-		json_array_append_new(view->list, policy_object(record));
+		return;
+	}
+	add_object(view, policy_object(record), record);
 }
 
 /* --- tiers and network sets -------------------------------------------------------------------------- */
 
-void view_tier(struct view *view, const json_t *record, const struct tier *tier, size_t policies)
+void view_tier(struct view *view, const json_t *record, const struct tier *tier, size_t policies,
+	bool stored)
 {
 	char order[32], count[24];
 
-	if (!view->table) {
+	if (!view->table && stored)
+		add_object(view, v3_tier_object(record), record);
+	else if (!view->table)
 		json_array_append_new(view->list, v3_tier_object(record));
+	if (!view->table)
 		return;
-	}
 	format_order(tier->has_order, tier->order, order);
 	snprintf(count, sizeof(count), "%zu", policies);
 	ADD_ROW(view, 3, tier->name, order, tier->passes ? "Pass" : "Deny", count);
@@ -267,7 +304,7 @@ void view_netset(struct view *view, const json_t *record, const struct netset *s
 	char cidr[CIDR_TEXT_MAX];
 
 	if (!view->table) {
-		json_array_append_new(view->list, v3_netset_object(record));
+		add_object(view, v3_netset_object(record), record);
 		return;
 	}
 	for (size_t i = 0; i < set->nets.count; i++)

@@ -17,6 +17,7 @@ struct view {
 	enum output_format format;
 	struct table *table;
 	json_t *list;
+	bool export; /* for another store or another day: without what says of which content it was made */
 };
 
 enum view_kind {
@@ -39,8 +40,9 @@ void view_node(struct view *view, const struct node *node, long long now);
 void view_policy(struct view *view, const json_t *record, const struct policy *policy,
 	const struct world *world);
 
-/* policies: of all of them, how many are in it. */
-void view_tier(struct view *view, const json_t *record, const struct tier *tier, size_t policies);
+/* policies: of all of them, how many are in it. stored: not only built in. */
+void view_tier(struct view *view, const json_t *record, const struct tier *tier, size_t policies,
+	bool stored);
 void view_netset(struct view *view, const json_t *record, const struct netset *set);
 
 int view_print(const struct view *view, FILE *out, struct err *err) must_check;

@@ -40,7 +40,7 @@ static void add_counts(struct fields *f, const struct world_stats *stats)
 		{"networks", stats->networks}, {"policies", stats->policies},
 		{"sets", stats->selectors}, {"groups", stats->groups},
 		{"conflicts", stats->conflicts}, {"bound", stats->bound},
-		{"unplaced", stats->withdrawn}};
+		{"unplaced", stats->withdrawn}, {"rejected_labels", stats->rejected}};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
 		add(f, counts[i].name, xasprintf("%zu", counts[i].value));
@@ -52,6 +52,7 @@ static void add_all(struct fields *f, const struct report *r)
 	add(f, "instance", xstrdup(r->instance));
 	add(f, "mode", xstrdup(mode_name(r->mode)));
 	add(f, "bridge", xstrdup(r->bridge));
+	add(f, "host_action", xstrdup(r->host_action));
 	add(f, "policies_head", xstrdup(r->policies_head));
 	add(f, "endpoints_head", xstrdup(r->endpoints_head));
 	add_counts(f, &r->stats);
@@ -65,6 +66,7 @@ static void add_all(struct fields *f, const struct report *r)
 	add(f, "last_culprit", xstrdup(r->culprit ? r->culprit : ""));
 	add_json(f, "problems", r->problems);
 	add_json(f, "not_enforced", r->not_enforced);
+	add_json(f, "refused", r->refused);
 	add_json(f, "bridges", r->bridges);
 }
 
@@ -79,6 +81,15 @@ int report_publish(const struct report *report, struct redis *redis, redis_reply
 	for (size_t i = 0; i < f.count; i++)
 		free(f.values[i]);
 	return rc;
+}
+
+void report_release(struct report *r)
+{
+	json_decref(r->problems);
+	json_decref(r->not_enforced);
+	json_decref(r->refused);
+	json_decref(r->bridges);
+	r->problems = r->not_enforced = r->refused = r->bridges = NULL;
 }
 
 void report_metrics(const struct report *r, struct strbuf *out)

@@ -267,6 +267,12 @@ static inline bool world_present(const struct w_endpoint *endpoint)
 	return endpoint->where.placement > PLACE_DOUBTFUL;
 }
 
+/* Whether it ought to be at a port of a bridge of this host. */
+static inline bool world_has_port(const struct w_endpoint *endpoint)
+{
+	return !strcmp(endpoint->record->driver, "bridge");
+}
+
 /* Whether anybody else could be taken for it at its addresses. */
 static inline bool world_claims(const struct w_endpoint *endpoint)
 {

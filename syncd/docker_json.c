@@ -80,7 +80,8 @@ static bool concerns_attachment(enum docker_action action)
 	return action == NETWORK_CONNECT || action == NETWORK_DISCONNECT;
 }
 
-static void read_event(struct document *doc, const char *prefix, struct docker_event *event)
+static void read_event(
+	struct document *doc, const struct label_prefixes *prefixes, struct docker_event *event)
 {
 	const json_t *actor = document_object(doc, doc->root, "Actor");
 	const json_t *attributes = document_object(doc, actor, "Attributes");
@@ -96,14 +97,14 @@ static void read_event(struct document *doc, const char *prefix, struct docker_e
 	event->name =
 		text_clean(without_slash(document_text(doc, attributes, "name")), RECORD_NAME_MAX);
 	event->image = text_clean(document_text(doc, attributes, "image"), RECORD_IMAGE_MAX);
-	event->labels = document_labels(doc, actor, "Attributes", prefix);
+	event->labels = document_labels(doc, actor, "Attributes", prefixes);
 	/* the same flat map holds the event's own attributes, which are no labels */
 	labels_unset(event->labels, "name");
 	labels_unset(event->labels, "image");
 }
 
-int docker_parse_event(
-	char *text, size_t len, const char *prefix, struct docker_event *out, struct err *err)
+int docker_parse_event(char *text, size_t len, const struct label_prefixes *prefixes,
+	struct docker_event *out, struct err *err)
 {
 	cleanup_document struct document doc = {0};
 	struct docker_event event = {0};
@@ -111,7 +112,7 @@ int docker_parse_event(
 	if (document_open(&doc, text, len, "event", err) < 0)
 		return -1;
 	document_expect(&doc, json_is_object(doc.root), "event");
-	read_event(&doc, prefix, &event);
+	read_event(&doc, prefixes, &event);
 	if (event.action != ACTION_OTHER && event.action != DAEMON_RELOAD)
 		document_expect(&doc, docker_id_ok(event.id), "Actor.ID");
 	if (document_check(&doc, "event", err) < 0) {
@@ -218,8 +219,8 @@ static void read_ports(struct document *doc, const json_t *object, struct docker
 	c->port_count = kept < RECORD_LIST_MAX ? kept : RECORD_LIST_MAX;
 }
 
-static void read_container(
-	struct document *doc, const json_t *object, const char *prefix, struct docker_container *c)
+static void read_container(struct document *doc, const json_t *object,
+	const struct label_prefixes *prefixes, struct docker_container *c)
 {
 	c->id = xstrdup(document_text(doc, object, "Id"));
 	c->name = text_clean(own_name(doc, object), RECORD_NAME_MAX);
@@ -227,7 +228,7 @@ static void read_container(
 	c->image_id = xstrdup(document_text(doc, object, "ImageID"));
 	c->network_mode = xstrdup(
 		document_text(doc, document_object(doc, object, "HostConfig"), "NetworkMode"));
-	c->labels = document_labels(doc, object, "Labels", prefix);
+	c->labels = document_labels(doc, object, "Labels", prefixes);
 	c->state = state_of(document_text(doc, object, "State"));
 	read_ports(doc, object, c);
 }
@@ -244,8 +245,8 @@ static void docker_container_clear(struct docker_container *c)
 	*c = (struct docker_container){0};
 }
 
-int docker_parse_containers(
-	char *text, size_t len, const char *prefix, struct docker_containers *out, struct err *err)
+int docker_parse_containers(char *text, size_t len, const struct label_prefixes *prefixes,
+	struct docker_containers *out, struct err *err)
 {
 	cleanup_document struct document doc = {0};
 	struct docker_containers list = {0};
@@ -261,7 +262,7 @@ int docker_parse_containers(
 		struct docker_container *c = &list.items[list.count++];
 
 		document_expect(&doc, json_is_object(value), "container");
-		read_container(&doc, value, prefix, c);
+		read_container(&doc, value, prefixes, c);
 		if (docker_id_ok(c->id))
 			continue;
 		docker_container_clear(c);
@@ -487,7 +488,8 @@ void docker_networks_clear(struct docker_networks *networks)
 
 /* --- the rest ----------------------------------------------------------------------------------- */
 
-struct labels *docker_parse_image(char *text, size_t len, const char *prefix, struct err *err)
+struct labels *docker_parse_image(
+	char *text, size_t len, const struct label_prefixes *prefixes, struct err *err)
 {
 	cleanup_document struct document doc = {0};
 	CLEANUP(labels) struct labels *labels = NULL;
@@ -495,7 +497,8 @@ struct labels *docker_parse_image(char *text, size_t len, const char *prefix, st
 	if (document_open(&doc, text, len, "image", err) < 0)
 		return NULL;
 	document_expect(&doc, json_is_object(doc.root), "image");
-	labels = document_labels(&doc, document_object(&doc, doc.root, "Config"), "Labels", prefix);
+	labels = document_labels(
+		&doc, document_object(&doc, doc.root, "Config"), "Labels", prefixes);
 	return document_check(&doc, "image", err) < 0 ? NULL : steal_ptr(labels);
 }
 

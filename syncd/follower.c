@@ -32,7 +32,7 @@ struct fetch {
 struct follower {
 	struct engine *engine;
 	struct inventory *inventory;
-	char *prefix;
+	const struct label_prefixes *prefixes;
 	struct follower_ops ops;
 	void *arg;
 	struct event *retry_timer;
@@ -243,7 +243,7 @@ static int take_containers(struct fetch *fetch, struct engine_answer *answer, st
 	struct follower *follower = fetch->follower;
 	struct docker_containers list;
 
-	if (docker_parse_containers(answer->body, answer->len, follower->prefix, &list, err) < 0)
+	if (docker_parse_containers(answer->body, answer->len, follower->prefixes, &list, err) < 0)
 		return -1;
 	if (list.refused)
 		log_warn("engine", "container list: %zu element(s) without a usable id left out",
@@ -272,7 +272,7 @@ static int take_container(struct fetch *fetch, struct engine_answer *answer, str
 	const struct docker_container *found = NULL;
 	struct docker_containers list;
 
-	if (docker_parse_containers(answer->body, answer->len, follower->prefix, &list, err) < 0)
+	if (docker_parse_containers(answer->body, answer->len, follower->prefixes, &list, err) < 0)
 		return -1;
 	for (size_t i = 0; i < list.count && !found; i++)
 		if (!strcmp(list.items[i].id, fetch->id))
@@ -293,7 +293,8 @@ static int take_network(struct fetch *fetch, struct engine_answer *answer, struc
 	}
 	if (docker_parse_network(answer->body, answer->len, &found, err) < 0)
 		return -1;
-	if (!strcmp(found.record.id, fetch->id))
+	/* one that is not known yet may be asked for by its name */
+	if (!strcmp(found.record.id, fetch->id) || !strcmp(found.record.name, fetch->id))
 		inventory_network(
 			follower->inventory, fetch->id, &found, fetch->asked, wall_nanoseconds());
 	docker_network_clear(&found);
@@ -306,7 +307,7 @@ static int take_image(struct fetch *fetch, struct engine_answer *answer, struct 
 	CLEANUP(labels) struct labels *labels = NULL;
 
 	if (answer->status != HTTP_NOT_FOUND) {
-		labels = docker_parse_image(answer->body, answer->len, follower->prefix, err);
+		labels = docker_parse_image(answer->body, answer->len, follower->prefixes, err);
 		if (!labels)
 			return -1;
 	}
@@ -476,13 +477,14 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 }
 
 struct follower *follower_new(struct event_base *base, struct engine *engine,
-	struct inventory *inventory, const char *prefix, const struct follower_ops *ops, void *arg)
+	struct inventory *inventory, const struct label_prefixes *prefixes,
+	const struct follower_ops *ops, void *arg)
 {
 	struct follower *follower = xcalloc(1, sizeof(*follower));
 
 	follower->engine = engine;
 	follower->inventory = inventory;
-	follower->prefix = xstrdup(prefix);
+	follower->prefixes = prefixes;
 	follower->ops = *ops;
 	follower->arg = arg;
 	follower->retry_timer = evtimer_new(base, on_retry, follower);
@@ -495,6 +497,5 @@ void follower_free(struct follower *follower)
 		return;
 	follower_stop(follower);
 	event_free(follower->retry_timer);
-	free(follower->prefix);
 	free(follower);
 }

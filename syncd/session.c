@@ -18,7 +18,8 @@ enum { HTTP_OK = 200 };
 
 struct session {
 	struct engine *engine;
-	char *prefix, *api_version;
+	const struct label_prefixes *prefixes;
+	char *api_version;
 	struct session_ops ops;
 	void *arg;
 	struct event *timer; /* begin; while up: next ping, or the limit of one under way */
@@ -102,7 +103,7 @@ static bool on_line(char *line, size_t len, void *arg)
 	struct docker_event event = {0};
 	struct err err = {0};
 
-	if (docker_parse_event(line, len, session->prefix, &event, &err) < 0) {
+	if (docker_parse_event(line, len, session->prefixes, &event, &err) < 0) {
 		log_warn("engine", "event stream: %s; reading everything again", err.text);
 		session->ops.event_lost(session->arg);
 	} else if (event.action != ACTION_OTHER) {
@@ -256,7 +257,7 @@ struct session *session_new(struct event_base *base, struct engine *engine,
 	struct session *session = xcalloc(1, sizeof(*session));
 
 	session->engine = engine;
-	session->prefix = xstrdup(options->prefix);
+	session->prefixes = options->prefixes;
 	session->api_version = options->api_version ? xstrdup(options->api_version) : NULL;
 	session->ops = *ops;
 	session->arg = arg;
@@ -275,7 +276,6 @@ void session_free(struct session *session)
 	event_lines_clear(&session->lines);
 	docker_version_clear(&session->version);
 	docker_info_clear(&session->info);
-	free(session->prefix);
 	free(session->api_version);
 	free(session);
 }

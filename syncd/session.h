@@ -27,8 +27,8 @@ struct session_ops {
 };
 
 struct session_options {
-	const char *prefix;      /* of labels; copied */
-	const char *api_version; /* overrides negotiation, or NULL; copied */
+	const struct label_prefixes *prefixes; /* borrowed */
+	const char *api_version;               /* overrides negotiation, or NULL; copied */
 };
 
 /* engine is borrowed. Connecting begins when the loop runs. */

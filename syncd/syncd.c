@@ -102,7 +102,7 @@ static int become(struct syncd *syncd, const struct docker_info *info, struct er
 	const char *node = syncd->options->daemon.node ? syncd->options->daemon.node : info->name;
 	const struct inventory_options options = {
 		.node = node,
-		.prefix = syncd->options->label_prefix,
+		.prefixes = syncd->options->prefixes,
 		.image_labels = syncd->options->image_labels,
 		.warn = on_warn,
 		.arg = syncd,
@@ -118,7 +118,7 @@ static int become(struct syncd *syncd, const struct docker_info *info, struct er
 	syncd->engine_id = xstrdup(info->id);
 	syncd->inventory = inventory_new(&options);
 	syncd->follower = follower_new(syncd->base, syncd->engine, syncd->inventory,
-		syncd->options->label_prefix, &ops, syncd);
+		syncd->options->prefixes, &ops, syncd);
 	publisher_identify(syncd->publisher, &identity, syncd->inventory);
 	log_info("syncd", "publishing as node %s", node);
 	return 0;
@@ -324,7 +324,7 @@ static int open_parts(struct syncd *syncd, struct err *err)
 	const struct options *options = syncd->options;
 	const struct redis_options redis = daemon_options_redis(&options->daemon, "bulkhead-syncd");
 	const struct session_options session = {
-		.prefix = options->label_prefix, .api_version = options->api_version};
+		.prefixes = options->prefixes, .api_version = options->api_version};
 
 	syncd->publisher = publisher_new(syncd->base, &redis, on_refused, syncd, err);
 	if (!syncd->publisher)

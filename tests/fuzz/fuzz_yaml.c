@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void view_one(struct view *view, const struct input_policy *item)
 {
 	if (item->kind == KIND_TIER)
-		view_tier(view, item->record, NULL, 0);
+		view_tier(view, item->record, NULL, 0, true);
 	else if (item->kind == KIND_NETSET)
 		view_netset(view, item->record, NULL);
 	else

@@ -356,6 +356,8 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
                     key = path[len(prefix) : len(path) - len(suffix)]
                     if table is None and key in engine.images:
                         return 200, {"Id": key, "Config": {"Labels": engine.images[key]}}
+                    if table is not None:
+                        key = next((n["Id"] for n in table.values() if n["Name"] == key), key)
                     if table is not None and key in table:
                         return 200, json.loads(json.dumps(table[key]))
         return 404, {"message": f"no such object: {path}"}

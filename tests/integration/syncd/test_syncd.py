@@ -136,6 +136,51 @@ class TestPublishing(Case):
         wait_until(lambda: network not in self.networks(), "the network is gone")
 
 
+class TestOverlay(Case):
+    """Containers of an overlay network go out by docker_gwbridge, of which the Engine says nothing."""
+
+    def setUp(self):
+        super().setUp()
+        self.overlay = self.engine.add_network("mesh", driver="overlay", subnet="10.9.0.0/24")
+        self.container = self.engine.add_container("web", labels={LABEL + "role": "web"})
+
+    def connect(self, gateway):
+        """The Engine's order: both endpoints are there, one is told of."""
+        hidden = self.engine.attach(gateway, self.container, "172.18.0.3")
+        return hidden, self.engine.start(self.overlay, self.container, "10.9.0.2")
+
+    def expect(self, gateway):
+        hidden, endpoint = self.connect(gateway)
+        record = self.wait_endpoint(hidden)
+        self.assertEqual((record["ipv4"], record["labels"]["role"]), ("172.18.0.3", "web"))
+        self.assertEqual(record["network"], {"id": gateway, "name": "docker_gwbridge", "driver": "bridge"})
+        self.assertEqual(self.wait_endpoint(endpoint)["network"]["driver"], "overlay")
+        # without a comparison of everything
+        self.assertEqual(self.metric("resyncs_total"), 1)
+        self.engine.detach(gateway, self.container)
+        self.engine.stop(self.overlay, self.container)
+        self.wait_gone(hidden)
+        self.wait_gone(endpoint)
+        self.assertEqual(self.metric("resyncs_total"), 1)
+
+    def test_gateway_that_was_there(self):
+        gateway = self.engine.add_network("docker_gwbridge", subnet="172.18.0.0/16", bridge="docker_gwbridge")
+        self.start()
+        self.expect(gateway)
+        self.assertEqual(self.engine.count("/networks/docker_gwbridge$"), 0)
+
+    def test_gateway_that_came_silently(self):
+        self.start()
+        self.expect(self.engine.add_network("docker_gwbridge", subnet="172.18.0.0/16", bridge="docker_gwbridge"))
+
+    def test_no_gateway(self):
+        """An internal overlay network needs none."""
+        self.start()
+        self.wait_endpoint(self.engine.start(self.overlay, self.container, "10.9.0.2"))
+        self.assertEqual(set(n["name"] for n in self.networks().values()), {"bridge", "net1", "mesh"})
+        self.assertEqual(self.http("/readyz")[0], 200)
+
+
 class TestImages(Case):
     def test_image_does_not_choose_its_role(self):
         self.engine.add_image("sha256:evil", {LABEL + "role": "admin"})

@@ -264,9 +264,9 @@ static char *all_of(struct world *world)
 	const struct world_bridge *bridge = world_bridges(world, &bridges);
 
 	strbuf_addf(&out,
-		"%s%s%sendpoints %zu isolated %zu networks %zu policies %zu selectors %zu groups %zu conflicts %zu\n",
+		"%s%s%sendpoints %zu isolated %zu networks %zu policies %zu selectors %zu groups %zu conflicts %zu rejected %zu\n",
 		rules, problems, others, s.endpoints, s.isolated, s.networks, s.policies,
-		s.selectors, s.groups, s.conflicts);
+		s.selectors, s.groups, s.conflicts, s.rejected);
 	for (size_t i = 0; i < bridges; i++)
 		strbuf_addf(&out, "%s %s %s\n", bridge[i].name, bridge[i].network,
 			isolation_name(bridge[i].isolation));
