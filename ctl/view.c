@@ -297,17 +297,21 @@ void view_tier(struct view *view, const json_t *record, const struct tier *tier,
 	ADD_ROW(view, 3, tier->name, order, tier->passes ? "Pass" : "Deny", count);
 }
 
-void view_netset(struct view *view, const json_t *record, const struct netset *set)
+static void add_netset_row(struct view *view, const struct netset *set)
 {
 	cleanup_free char *labels = join_labels(set->labels, true);
 	cleanup_strbuf struct strbuf nets = {0};
 	char cidr[CIDR_TEXT_MAX];
 
-	if (!view->table) {
-		add_object(view, v3_netset_object(record), record);
-		return;
-	}
 	for (size_t i = 0; i < set->nets.count; i++)
 		strbuf_addf(&nets, "%s%s", i ? "," : "", cidr_format(&set->nets.items[i], cidr));
 	ADD_ROW(view, 3, set->name, nets.text, labels);
+}
+
+void view_netset(struct view *view, const json_t *record, const struct netset *set)
+{
+	if (view->table)
+		add_netset_row(view, set);
+	else
+		add_object(view, v3_netset_object(record), record);
 }
