@@ -24,8 +24,12 @@ json_t *client_nodes(struct redis_sync *redis, struct err *err) must_check;
 /* Reads every node's endpoints and networks, isolation, operator labels, and what the enforcers report. */
 struct world *client_world(struct redis_sync *redis, struct err *err) must_check;
 
-/* Reads all policies. */
+/* Reads all policies, tiers and network sets. */
 int client_policies(
+	struct redis_sync *redis, struct policies *policies, struct err *err) must_check;
+
+/* The last two alone. */
+int client_definitions(
 	struct redis_sync *redis, struct policies *policies, struct err *err) must_check;
 
 /* "bulkheadctl: cause" on stderr. Returns 1, the exit status of what failed. */
