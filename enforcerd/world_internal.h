@@ -141,7 +141,7 @@ struct w_address {
 	struct ip ip;
 	struct w_list owners; /* struct w_endpoint *, those in doubt as well */
 	/* what the ruleset has of it */
-	bool isolated, unready, owned, closed;
+	bool isolated, unready, owned, closed, off_bridge;
 	struct w_group *groups[DIR_COUNT];
 	struct w_list selectors;
 	struct w_network *known_in;
@@ -265,6 +265,12 @@ static inline bool world_doubtful(const struct w_endpoint *endpoint)
 static inline bool world_present(const struct w_endpoint *endpoint)
 {
 	return endpoint->where.placement > PLACE_DOUBTFUL;
+}
+
+/* It counts, but whoever has its address on a bridge of this host goes before. */
+static inline bool world_elsewhere(const struct w_endpoint *endpoint)
+{
+	return endpoint->where.placement == PLACE_ELSEWHERE;
 }
 
 /* Whether it ought to be at a port of a bridge of this host. */
