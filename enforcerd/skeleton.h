@@ -61,6 +61,10 @@
 #define SET_GATEWAYS6         "gateways6"
 #define SET_OFF_BRIDGE4       "off_bridge4" /* addresses of endpoints on no bridge (bridge) */
 #define SET_OFF_BRIDGE6       "off_bridge6"
+#define SET_REMOTE4           "remote4" /* addresses of other nodes' endpoints (bridge) */
+#define SET_REMOTE6           "remote6"
+#define SET_CONTESTED4        "contested4" /* those that two of them claim */
+#define SET_CONTESTED6        "contested6"
 
 enum host_action { HOST_RETURN, HOST_DROP };
 
@@ -82,6 +86,8 @@ void skeleton_generation(
 void skeleton_midstream(struct ruleset *rs, bool everywhere);
 /* Whether there is any strict network: without one no packet pays for the question. */
 void skeleton_strict(struct ruleset *rs, const struct skeleton_config *config, bool any);
+/* Whether this node shares a network with others: without one no packet pays for the question. */
+void skeleton_remote(struct ruleset *rs, const struct skeleton_config *config, bool any);
 /* enforce or audit: what CHAIN_DENIED does. */
 void skeleton_audit(struct ruleset *rs, bool audit);
 
