@@ -27,7 +27,8 @@ enum option_group {
 };
 
 struct options {
-	char *redis_url, *redis_password_file, *redis_ca, *redis_cert, *redis_key;
+	char *redis_url, *redis_password_file, *redis_sentinel_password_file;
+	char *redis_ca, *redis_cert, *redis_key;
 	long timeout; /* seconds; bounds every conversation with Redis */
 	struct config_list files, labels;
 	char *output, *node, *from, *to, *protocol, *icmp_type;
