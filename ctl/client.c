@@ -92,6 +92,13 @@ int client_each(
 	return 0;
 }
 
+void client_take_field(const char *name, const char *value, size_t len, void *arg)
+{
+	json_t *text = json_stringn(value, len);
+
+	json_object_set_new(arg, name, text ? text : json_string("(not UTF-8)"));
+}
+
 static void add_name(const char *field, const char *value, size_t len, void *arg)
 {
 	json_t *name = json_string(field);

@@ -4,6 +4,7 @@
 #include "common/xalloc.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/files.h"
 #include "ctl/input.h"
 #include "ctl/output.h"
 #include "ctl/v1_convert.h"
@@ -51,9 +52,10 @@ static void check_places(const struct input *input)
 
 		if (!policy)
 			continue;
-		places[count++] = (struct place){policy, json_object_get(record, "form")
-								 ? xstrdup(policy_bare_name(policy))
-								 : v1_convert_name(policy->name)};
+		places[count++] =
+			(struct place){policy, json_object_get(record, "form")
+						       ? xstrdup(policy_bare_name(policy))
+						       : v1_convert_name(policy_bare_name(policy))};
 	}
 	if (count)
 		qsort(places, count, sizeof(*places), cmp_places);
@@ -92,8 +94,7 @@ int cmd_convert(const struct options *options)
 
 	if (!options->files.count)
 		return options_usage_error(commands_find("convert"), "no file: say -f FILE");
-	for (size_t i = 0; i < options->files.count; i++)
-		input_add_file(&input, options->files.items[i], POLICY_WHOLE, &diag);
+	files_read(&input, &options->files, options->recursive, POLICY_WHOLE, &diag);
 	if (!diag.count)
 		list = convert_all(&input, &diag);
 	diag_print(&diag, stderr);

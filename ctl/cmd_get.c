@@ -245,6 +245,7 @@ int cmd_get(const struct options *options)
 	wanted.seen = seen;
 	get.redis = redis;
 	view_init(&view, resource->view, output_format_parse(options->output));
+	view.export = options->export;
 	return run_get(resource, &get);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/input.h"
 
+#include "common/policy.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "ctl/v3_schema.h"
@@ -8,6 +9,8 @@
 
 #include <errno.h>
 #include <string.h>
+
+enum { VERSION_MAX = 256 };
 
 struct context {
 	struct walk walk;
@@ -32,6 +35,26 @@ static void append_policy(struct input *input, struct input_policy policy)
 	input->items[input->count++] = policy;
 }
 
+/*
+ * Of which content of the store the object was made: the same place for every kind, and no part of what is stored. NULL where it says
+ * nothing.
+ */
+static char *read_version(struct walk *walk, const struct doc_node *node)
+{
+	const struct doc_node *metadata = schema_lookup(node, "metadata");
+	const struct doc_node *version = metadata && metadata->kind == DOC_MAPPING
+						 ? schema_lookup(metadata, "resourceVersion")
+						 : NULL;
+
+	if (!version)
+		return NULL;
+	if (version->kind == DOC_SCALAR && strlen(version->text) <= VERSION_MAX)
+		return *version->text ? xstrdup(version->text) : NULL;
+	walk_refuse(walk, version, "metadata.resourceVersion: text of at most %d bytes is wanted",
+		VERSION_MAX);
+	return NULL;
+}
+
 /* Takes over the record; NULL was refused already. */
 static void add_record(struct context *c, const struct doc_node *node, json_t *owned)
 {
@@ -50,6 +73,7 @@ static void add_record(struct context *c, const struct doc_node *node, json_t *o
 	append_policy(c->input, (struct input_policy){
 					.name = xstrdup(name),
 					.file = xstrdup(c->walk.file),
+					.version = read_version(&c->walk, node),
 					.line = node->line,
 					.column = node->column,
 					.record = steal_ptr(record),
@@ -131,19 +155,12 @@ static json_t *add_item(
 	return NULL;
 }
 
-/* What servers say of a list is without meaning in a file. */
-static json_t *ignore(struct walk *walk schema_unused, const struct doc_node *node schema_unused,
-	const void *arg schema_unused)
-{
-	return NULL;
-}
-
 static const struct schema_field list_metadata_fields[] = {{NULL, NULL, NULL, NULL, false}};
 static const struct schema list_metadata = {"a list's metadata", list_metadata_fields, NULL};
 
 static const struct schema_field v3_list_metadata_fields[] = {
-	{"resourceVersion", NULL, ignore, NULL, false},
-	{"selfLink", NULL, ignore, NULL, false},
+	{"resourceVersion", NULL, schema_ignore, NULL, false},
+	{"selfLink", NULL, schema_ignore, NULL, false},
 	{NULL, NULL, NULL, NULL, false},
 };
 static const struct schema v3_list_metadata = {"a list's metadata", v3_list_metadata_fields, NULL};
@@ -211,6 +228,14 @@ void input_add_text(struct input *input, const char *text, size_t len, const cha
 	struct context context = {{file, diag}, input, need};
 	size_t before = input->count;
 
+	input->bytes += len;
+	if (input->bytes > INPUT_BYTES_MAX) {
+		/* said once, not for each file from here on */
+		if (input->bytes - len <= INPUT_BYTES_MAX)
+			diag_add(diag, file, 0, 0, "with this file it is more than %d MiB in all",
+				INPUT_BYTES_MAX >> 20);
+		return;
+	}
 	yaml_read(text, len, file, diag, &list);
 	for (size_t i = 0; i < list.count; i++)
 		add_document(&context, list.docs[i]);
@@ -233,8 +258,11 @@ void input_add_file(struct input *input, const char *path, enum policy_need need
 {
 	struct strbuf text cleanup_strbuf = {0};
 	bool is_stdin = !strcmp(path, "-");
-	cleanup_file FILE *file = is_stdin ? NULL : fopen(path, "re");
+	cleanup_file FILE *file = NULL;
 
+	if (input->bytes > INPUT_BYTES_MAX)
+		return; /* refused already */
+	file = is_stdin ? NULL : fopen(path, "re");
 	if ((!is_stdin && !file) || read_all(is_stdin ? stdin : file, &text))
 		diag_add(diag, path, 0, 0, "%s", strerror(errno));
 	else
@@ -245,15 +273,15 @@ static void stage_one(struct input *input, size_t i, struct diag *diag)
 {
 	struct input_policy *policy = &input->items[i];
 	const char *name;
+	struct err err = {0};
 
-	if (!json_object_get(policy->record, "form")) {
-		json_object_set_new(json_object_get(policy->record, "spec"), "staged", json_true());
-		return;
-	}
-	v3_stage(policy->record);
+	policy_stage(policy->record);
 	name = json_string_value(json_object_get(policy->record, "name"));
 	if (!strcmp(name, policy->name))
 		return;
+	if (policy_name_check(name, &err))
+		diag_add(diag, policy->file, policy->line, policy->column, "as staged: %s",
+			err.text);
 	if (find_policy(input, name))
 		diag_add(diag, policy->file, policy->line, policy->column,
 			"as staged, policy \"%s\" is there twice", policy->name);
@@ -261,6 +289,9 @@ static void stage_one(struct input *input, size_t i, struct diag *diag)
 	json_object_set_new(input->index, name, json_integer((json_int_t)i));
 	free(policy->name);
 	policy->name = xstrdup(name);
+	/* it was the version of the one in force */
+	free(policy->version);
+	policy->version = NULL;
 }
 
 void input_stage(struct input *input, struct diag *diag)
@@ -280,6 +311,7 @@ void input_clear(struct input *input)
 	for (size_t i = 0; i < input->count; i++) {
 		free(input->items[i].name);
 		free(input->items[i].file);
+		free(input->items[i].version);
 		json_decref(input->items[i].record);
 	}
 	free(input->items);

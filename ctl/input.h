@@ -10,16 +10,20 @@
 #include "ctl/diag.h"
 #include "ctl/policy_schema.h"
 
+enum { INPUT_BYTES_MAX = 32 << 20 }; /* of all files together: one transaction has to hold them */
+
 struct input_policy {
 	char *name;
 	json_t *record; /* NULL for a bare name */
 	char *file;     /* NULL for a bare name */
+	char *version;  /* metadata.resourceVersion, or NULL */
 	unsigned line, column;
 };
 
 struct input {
 	struct input_policy *items; /* in the order written; names are distinct */
 	size_t count, cap;
+	size_t bytes;  /* of all files read */
 	json_t *index; /* name -> place in items; NULL while there are none */
 };
 
@@ -31,7 +35,7 @@ void input_add_file(
 	struct input *input, const char *path, enum policy_need need, struct diag *diag);
 /* A name alone, given on the command line: file is NULL, record is NULL. A repeated name is taken once. */
 void input_add_name(struct input *input, const char *name);
-/* Makes every policy a staged one; those of v3 get the name that stands beside the one in force. */
+/* Makes every policy a staged one, by the name that stands beside the one in force. */
 void input_stage(struct input *input, struct diag *diag);
 void input_clear(struct input *input);
 

@@ -3,6 +3,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/resource_version.h"
 #include "ctl/v3_view.h"
 
 #include <string.h>
@@ -93,6 +94,17 @@ static char *join_labels(const struct labels *labels, bool derived_too)
 	return strbuf_take(&text);
 }
 
+/* A reason is a sentence and may have commas in it. */
+static char *join_rejected(const struct labels *rejected)
+{
+	struct strbuf text = {0};
+
+	for (size_t i = 0; i < labels_count(rejected); i++)
+		strbuf_addf(&text, "%s%s: %s", i ? "; " : "", labels_key(rejected, i),
+			labels_value(rejected, i));
+	return strbuf_take(&text);
+}
+
 static const char *format_mac(const struct endpoint *e, char text[18])
 {
 	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2],
@@ -104,7 +116,7 @@ static void add_endpoint_row(struct view *view, const struct world_endpoint *end
 {
 	const struct endpoint *e = endpoint->record;
 	cleanup_free char *labels = join_labels(endpoint->labels, view->format == OUTPUT_WIDE);
-	cleanup_free char *rejected = join_labels(e->rejected, true);
+	cleanup_free char *rejected = join_rejected(e->rejected);
 	char ipv4[IP_TEXT_MAX], ipv6[IP_TEXT_MAX], mac[18];
 
 	ADD_ROW(view, 7, e->node, e->container_name, e->network_name, ip_format(&e->ipv4, ipv4),
@@ -186,7 +198,10 @@ static json_t *spec_object(const json_t *record)
 
 static json_t *v1_object(const json_t *record)
 {
-	json_t *metadata = json_pack("{s:O}", "name", json_object_get(record, "name"));
+	bool staged = json_is_true(json_object_get(json_object_get(record, "spec"), "staged"));
+	json_t *metadata = json_pack("{s:s}", "name",
+		policy_name_without_mark(
+			json_string_value(json_object_get(record, "name")), staged));
 	json_t *annotations = json_object_get(record, "annotations");
 
 	if (annotations)
@@ -199,6 +214,16 @@ static json_t *v1_object(const json_t *record)
 static json_t *policy_object(const json_t *record)
 {
 	return json_object_get(record, "form") ? v3_object(record) : v1_object(record);
+}
+
+/* Of any kind: what lets apply tell that somebody else has changed it since. */
+static void put_version(json_t *object, const json_t *record)
+{
+	char version[RESOURCE_VERSION_SIZE];
+
+	resource_version_of(record, version);
+	json_object_set_new(
+		json_object_get(object, "metadata"), "resourceVersion", json_string(version));
 }
 
 static void format_order(const struct policy *policy, char text[32])
@@ -232,8 +257,14 @@ static void add_policy_row(struct view *view, const json_t *record, const struct
 void view_policy(struct view *view, const json_t *record, const struct policy *policy,
 	const struct world *world)
 {
-	if (view->table)
+	json_t *object;
+
+	if (view->table) {
 		add_policy_row(view, record, policy, world);
-	else
-		json_array_append_new(view->list, policy_object(record));
+		return;
+	}
+	object = policy_object(record);
+	if (!view->export)
+		put_version(object, record);
+	json_array_append_new(view->list, object);
 }

@@ -16,6 +16,7 @@ struct view {
 	enum output_format format;
 	struct table *table;
 	json_t *list;
+	bool export; /* for another store or another day: without what says of which content it was made */
 };
 
 enum view_kind { VIEW_POLICIES, VIEW_ENDPOINTS, VIEW_NETWORKS, VIEW_NODES };

@@ -47,7 +47,7 @@ class Forms(Case):
             self.ok("delete", "policy", *stored)
             self.ok("create", "-f", "-", stdin=text)
             self.assertEqual(self.policies(), stored)
-        listed = json.loads(self.ok("get", "policies", "-o", "json", "shop/web").out)
+        listed = json.loads(self.ok("get", "policies", "-o", "json", "--export", "shop/web").out)
         self.assertEqual((listed[0]["kind"], listed[0]["metadata"], listed[0]["spec"]["selector"]),
                          ("NetworkPolicy", {"name": "web", "namespace": "shop"}, "role == 'web'"))
         self.ok("delete", "-f", "-", stdin=V3)
@@ -142,10 +142,15 @@ class Manual(Case):
 
     def test_commands(self):
         self.add_node()
+        self.play_enforcer()
+        self.add_network()
         for name in ("mysql-1", "web-1", "web-2"):
             self.add_endpoint(name, {})
         self.file(DATABASE, "policies.yaml")
         self.file(FRONTEND, "tighter.yaml")
+        self.file(FRONTEND.replace("name: frontend", "name: more"), "more.yaml")
+        os.makedirs(os.path.join(self.directory, "policies", "inner"))
+        self.file(DATABASE, "policies/inner/database.yml")
         environment = {"PATH": os.path.dirname(os.path.abspath(CTL)) + ":" + os.environ["PATH"],
                        "BULKHEAD_REDIS_URL": "unix://" + self.redis.path}
         # watch has no end of its own: class Watching runs it
