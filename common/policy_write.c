@@ -167,6 +167,8 @@ static json_t *spec_to_json(const struct policy *policy)
 
 	if (policy->has_order)
 		json_put(spec, "order", order_to_json(policy->order));
+	if (policy->tier)
+		json_put_text(spec, "tier", policy->tier);
 	if (policy->staged)
 		json_put(spec, "staged", json_true());
 	json_put_text(spec, "selector", selector_canonical(policy->selector));

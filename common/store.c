@@ -22,6 +22,8 @@ static const struct {
 	[KIND_ISOLATION] = {"isolation", "isolation", false},
 	[KIND_LABELS] = {"labels", "labels", false},
 	[KIND_MODE] = {"mode", "mode", false},
+	[KIND_TIER] = {"tier", "tiers", false},
+	[KIND_NETSET] = {"networkset", "networksets", false},
 };
 
 const char *store_kind_name(enum store_kind kind)

@@ -3,7 +3,7 @@
  * The store protocol (design 3.2): names of keys, heads, and the events that announce a change.
  *
  * A stream is a set of hashes that change together: one per node (endpoints and networks) and "policies"
- * (policies, isolation, labels, mode). Its head "<epoch>:<revision>:<random id>" changes with every write. An epoch
+ * (policies, tiers, network sets, isolation, labels, mode). Its head "<epoch>:<revision>:<random id>" changes with every write. An epoch
  * is "<unix milliseconds of its creation, 13 digits>-<8 hex>", so that later epochs sort after earlier ones.
  */
 #ifndef BULKHEAD_STORE_H
@@ -32,7 +32,9 @@ enum store_kind {
 	KIND_POLICY,
 	KIND_ISOLATION,
 	KIND_LABELS,
-	KIND_MODE, /* see common/mode.h */
+	KIND_MODE,   /* see common/mode.h */
+	KIND_TIER,   /* see common/tier.h */
+	KIND_NETSET, /* see common/netset.h */
 	KIND_COUNT
 };
 

@@ -59,7 +59,7 @@ static json_t *make_rule(
 		"{s:s,s:o}", "action", "allow", "protocol", protocol_word(flow->protocol));
 	json_t *source = json_object(), *destination = json_object();
 
-	if (!ends->end[egress ? DIR_INGRESS : DIR_EGRESS].host)
+	if (ends->end[egress ? DIR_INGRESS : DIR_EGRESS].ip.family)
 		name_end(egress ? destination : source,
 			&ends->end[egress ? DIR_INGRESS : DIR_EGRESS]);
 	if (protocol_has_ports(flow->protocol))

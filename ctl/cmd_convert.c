@@ -52,9 +52,10 @@ static void check_places(const struct input *input)
 
 		if (!policy)
 			continue;
-		places[count++] = (struct place){policy, json_object_get(record, "form")
-								 ? xstrdup(policy_bare_name(policy))
-								 : v1_convert_name(policy->name)};
+		places[count++] =
+			(struct place){policy, json_object_get(record, "form")
+						       ? xstrdup(policy_bare_name(policy))
+						       : v1_convert_name(policy_bare_name(policy))};
 	}
 	if (count)
 		qsort(places, count, sizeof(*places), cmp_places);

@@ -259,6 +259,15 @@ static bool is_policy_word(const char *word)
 	return false;
 }
 
+/* With --staged, names may be given as they are written and as they are stored. */
+static void add_name(struct input *input, const char *name, bool staged)
+{
+	cleanup_free char *stored =
+		policy_stored_name(NULL, policy_name_without_mark(name, staged), staged);
+
+	input_add_name(input, stored);
+}
+
 static int delete_names(const struct options *options)
 {
 	struct input input cleanup_input = {0};
@@ -269,7 +278,7 @@ static int delete_names(const struct options *options)
 	if (options->operand_count < 2)
 		return options_usage_error(commands_find("delete"), "no name");
 	for (size_t i = 1; i < options->operand_count; i++)
-		input_add_name(&input, options->operands[i]);
+		add_name(&input, options->operands[i], options->staged);
 	return write_input(&delete, options, &input);
 }
 
@@ -294,16 +303,12 @@ int cmd_validate(const struct options *options)
 
 /* --- diff ------------------------------------------------------------------------------------------ */
 
-static json_t *records_of(const struct options *options, const struct input *input)
+static json_t *records_of(const struct input *input)
 {
 	json_t *records = json_array();
 
-	for (size_t i = 0; i < input->count; i++) {
-		if (options->staged)
-			json_object_set_new(json_object_get(input->items[i].record, "spec"),
-				"staged", json_true());
+	for (size_t i = 0; i < input->count; i++)
 		json_array_append(records, input->items[i].record);
-	}
 	return records;
 }
 
@@ -324,7 +329,7 @@ static int diff(const struct options *options, const struct input *input, struct
 	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, err);
 	CLEANUP(world) struct world *world = redis ? client_world(redis, err) : NULL;
 	struct policies before cleanup_policies = {0};
-	cleanup_json json_t *records = records_of(options, input), *document = NULL;
+	cleanup_json json_t *records = records_of(input), *document = NULL;
 
 	if (!world || client_policies(redis, &before, err))
 		return -1;

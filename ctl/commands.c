@@ -18,9 +18,11 @@ static const struct command commands[] = {
 	{"replace", cmd_replace, FILES " [--staged]" WAIT,
 		"store policies in the place of those that exist",
 		OPTIONS_STORE | OPTIONS_FILE | OPTIONS_STAGED | OPTIONS_WAIT, 0, 0},
-	{"delete", cmd_delete, FILES " | policy NAME... [--skip-not-exists]" WAIT,
+	{"delete", cmd_delete, FILES " | policy NAME... [--staged] [--skip-not-exists]" WAIT,
 		"remove policies",
-		OPTIONS_STORE | OPTIONS_FILE | OPTIONS_SKIP_NOT_EXISTS | OPTIONS_WAIT, 0, SIZE_MAX},
+		OPTIONS_STORE | OPTIONS_FILE | OPTIONS_STAGED | OPTIONS_SKIP_NOT_EXISTS |
+			OPTIONS_WAIT,
+		0, SIZE_MAX},
 	{"get", cmd_get,
 		"policies|endpoints|networks|nodes [NAME...] [-o FORMAT] [--export] [--node NODE]",
 		"show what is in the store",

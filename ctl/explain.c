@@ -170,6 +170,14 @@ void explain_note(json_t *document, const char *fmt, ...)
 	json_array_append_new(json_object_get(document, "notes"), json_string(text));
 }
 
+static bool network_has(const struct network *network, const struct ip *ip)
+{
+	for (size_t i = 0; i < network->subnet_count; i++)
+		if (cidr_contains(&network->subnets[i], ip))
+			return true;
+	return false;
+}
+
 static void note_vain(
 	json_t *document, const struct policies *policies, const struct end_walk *walk)
 {
@@ -204,6 +212,48 @@ static void note_ends(json_t *document, const struct ends *ends, const struct ju
 			"they have no network in common: Docker's own rules keep bridges apart, whatever policy says");
 }
 
+/* Whether an address is the host's is not in the store, and what comes after policy there is enforcerd's to say. */
+static void note_host(json_t *document, const struct ends *ends, const struct judgement *judgement)
+{
+	const struct end *to = &ends->end[DIR_INGRESS];
+	const struct world_endpoint *from = ends->end[DIR_EGRESS].endpoint;
+	char ip[IP_TEXT_MAX];
+
+	if (!to->host)
+		return;
+	if (to->guessed && from)
+		explain_note(document,
+			"the host is taken at %s, where Docker puts the gateway of %s unless told otherwise; "
+			"host:ADDRESS asks for another of its addresses",
+			ip_format(&to->ip, ip), from->record->network_name);
+	if (judgement->allowed && judgement_walk(judgement, DIR_EGRESS)->standing == END_ISOLATED)
+		explain_note(document,
+			"what policy allows towards the host goes on to --host-action of bulkhead-enforcerd, and by "
+			"default to the host's own rules");
+}
+
+/* An address within a network that is not strict, and nobody's there. */
+static void note_nobody(json_t *document, const struct world *world, const struct ends *ends)
+{
+	size_t count;
+	const struct world_network *networks = world_networks(world, &count);
+	char ip[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < count * DIR_COUNT; i++) {
+		const struct world_network *network = &networks[i / DIR_COUNT];
+		const struct end *end = &ends->end[i % DIR_COUNT];
+
+		if (end->endpoint || end->host || network->isolation == ISOLATION_STRICT ||
+			strcmp(network->node, ends->nodes[i % DIR_COUNT]) != 0 ||
+			!network_has(network->record, &end->ip))
+			continue;
+		explain_note(document,
+			"%s is within %s and no known container's: selectors do not match it, only nets and "
+			"rules for anyone do",
+			ip_format(&end->ip, ip), network->record->name);
+	}
+}
+
 static void note_strict(json_t *document, const struct judgement *judgement)
 {
 	enum policy_direction end = DIR_EGRESS;
@@ -225,7 +275,9 @@ json_t *explain_document(const struct world *world, const struct policies *polic
 	struct judgement judgement cleanup_judgement = {0};
 	struct advice advice cleanup_advice = {0};
 	bool from_host = ends->end[DIR_EGRESS].host;
-	struct trial trial = {.question = {.flow = *flow, .from_host = from_host},
+	struct trial trial = {.question = {.flow = *flow,
+				      .from_host = from_host,
+				      .to_host = ends->end[DIR_INGRESS].host},
 		.nodes = {ends->nodes[0], ends->nodes[1]}};
 	json_t *document;
 
@@ -238,6 +290,8 @@ json_t *explain_document(const struct world *world, const struct policies *polic
 		walk_json(judgement_walk(&judgement, DIR_EGRESS), from_host), "ingress",
 		walk_json(judgement_walk(&judgement, DIR_INGRESS), from_host), "changes",
 		changes_json(&advice), "notes");
+	note_host(document, ends, &judgement);
+	note_nobody(document, world, ends);
 	note_strict(document, &judgement);
 	note_vain(document, policies, judgement_walk(&judgement, DIR_EGRESS));
 	note_vain(document, policies, judgement_walk(&judgement, DIR_INGRESS));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/input.h"
 
+#include "common/policy.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "ctl/v3_schema.h"
@@ -272,15 +273,15 @@ static void stage_one(struct input *input, size_t i, struct diag *diag)
 {
 	struct input_policy *policy = &input->items[i];
 	const char *name;
+	struct err err = {0};
 
-	if (!json_object_get(policy->record, "form")) {
-		json_object_set_new(json_object_get(policy->record, "spec"), "staged", json_true());
-		return;
-	}
-	v3_stage(policy->record);
+	policy_stage(policy->record);
 	name = json_string_value(json_object_get(policy->record, "name"));
 	if (!strcmp(name, policy->name))
 		return;
+	if (policy_name_check(name, &err))
+		diag_add(diag, policy->file, policy->line, policy->column, "as staged: %s",
+			err.text);
 	if (find_policy(input, name))
 		diag_add(diag, policy->file, policy->line, policy->column,
 			"as staged, policy \"%s\" is there twice", policy->name);

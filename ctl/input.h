@@ -35,7 +35,7 @@ void input_add_file(
 	struct input *input, const char *path, enum policy_need need, struct diag *diag);
 /* A name alone, given on the command line: file is NULL, record is NULL. A repeated name is taken once. */
 void input_add_name(struct input *input, const char *name);
-/* Makes every policy a staged one; those of v3 get the name that stands beside the one in force. */
+/* Makes every policy a staged one, by the name that stands beside the one in force. */
 void input_stage(struct input *input, struct diag *diag);
 void input_clear(struct input *input);
 

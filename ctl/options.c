@@ -73,7 +73,7 @@ static void fill_tables(struct options *o, struct tables *tables)
 		{{"skip-not-exists", NULL, NULL, NULL, "do not mind what does not exist",
 			CONFIG_FLAG, &o->skip_not_exists, 0, 0, false, NULL}},
 		{{"staged", NULL, NULL, NULL,
-			"store them staged: what they would drop is reported, not dropped",
+			"the staged ones, beside those in force: what they would drop is reported, not dropped",
 			CONFIG_FLAG, &o->staged, 0, 0, false, NULL}},
 		{{"end", NULL, NULL, NULL, "enforce again", CONFIG_FLAG, &o->end, 0, 0, false,
 			NULL}},

@@ -219,25 +219,6 @@ static void fold_spec(json_t *spec, const char *namespace)
 	v3_fold_rules(json_object_get(spec, "egress"), namespace);
 }
 
-char *v3_stored_name(const char *namespace, const char *name, bool staged)
-{
-	return xasprintf("%s%s%s%s", staged ? POLICY_STAGED_PREFIX : "", namespace ? namespace : "",
-		namespace ? "/" : "", name);
-}
-
-void v3_stage(json_t *record)
-{
-	const char *name = json_string_value(json_object_get(record, "name"));
-	json_t *spec = json_object_get(record, "spec");
-	cleanup_free char *staged = NULL;
-
-	if (json_is_true(json_object_get(spec, "staged")))
-		return;
-	staged = v3_stored_name(NULL, name, true);
-	json_object_set_new(record, "name", json_string(staged));
-	json_object_set_new(spec, "staged", json_true());
-}
-
 static void copy_map(json_t *record, const json_t *metadata, const char *key)
 {
 	json_t *map = json_object_get(metadata, key);
@@ -250,7 +231,7 @@ static json_t *build_record(json_t *object, const struct v3_kind *kind)
 {
 	json_t *metadata = json_object_get(object, "metadata");
 	json_t *namespace = json_object_get(metadata, "namespace");
-	cleanup_free char *name = v3_stored_name(json_string_value(namespace),
+	cleanup_free char *name = policy_stored_name(json_string_value(namespace),
 		json_string_value(json_object_get(metadata, "name")), kind->staged);
 	json_t *spec = json_object_get(object, "spec");
 	json_t *record;

@@ -25,10 +25,4 @@ const struct v3_kind *v3_kind_of(bool namespaced, bool staged);
 json_t *v3_policy_from_doc(struct walk *walk, const struct doc_node *node,
 	const struct v3_kind *kind, enum policy_need need) must_check;
 
-/* The name under which a policy is stored. Caller frees. */
-char *v3_stored_name(const char *namespace, const char *name, bool staged);
-
-/* A staged policy of its own out of one that is not: for `apply --staged`. */
-void v3_stage(json_t *record);
-
 #endif

@@ -198,7 +198,10 @@ static json_t *spec_object(const json_t *record)
 
 static json_t *v1_object(const json_t *record)
 {
-	json_t *metadata = json_pack("{s:O}", "name", json_object_get(record, "name"));
+	bool staged = json_is_true(json_object_get(json_object_get(record, "spec"), "staged"));
+	json_t *metadata = json_pack("{s:s}", "name",
+		policy_name_without_mark(
+			json_string_value(json_object_get(record, "name")), staged));
 	json_t *annotations = json_object_get(record, "annotations");
 
 	if (annotations)

@@ -7,6 +7,7 @@
 #include "syncd/api_version.h"
 #include "syncd/clock.h"
 #include "syncd/engine_events.h"
+#include "syncd/event_lag.h"
 
 #include <string.h>
 
@@ -34,9 +35,8 @@ struct session {
 	struct docker_version version;
 	struct docker_info info;
 	struct event_lines lines;
-	double clock_ahead; /* ours before the Engine's, in seconds, when it was last asked */
-	bool late;          /* an event of the piece that is being taken in was */
-	double late_told;   /* when that was last a reason to list again, or 0 */
+	struct event_lag lag;
+	double late_told; /* in monotonic seconds, or 0 */
 };
 
 static void set_timer(struct session *session, unsigned ms)
@@ -83,7 +83,7 @@ void session_restart(struct session *session, const char *cause)
 {
 	bool was_up = session->up;
 
-	session->up = session->pinging = session->late = false;
+	session->up = session->pinging = false;
 	snprintf(session->trouble, sizeof(session->trouble), "%s", cause);
 	engine_cancel(session->engine);
 	event_lines_clear(&session->lines);
@@ -150,33 +150,16 @@ static void ping(struct session *session)
 	engine_get(session->engine, "/_ping", on_pong, session);
 }
 
-static double wall_seconds(void)
-{
-	return (double)wall_nanoseconds() / 1e9;
-}
-
-/* By the Engine's clock as far as it was known at the connection, which may be another machine's. */
-static double age_seconds(const struct session *session, const struct docker_event *event)
-{
-	/* what an event holds is any number: a difference of integers could overflow */
-	return wall_seconds() - session->clock_ahead - (double)event->time_ns / 1e9;
-}
-
-/* Where the stream was not read for so long, the Engine may have dropped what it could not hold. */
-static void check_late(struct session *session)
+/* Asked for everything each time, as there may be more each time, but not told as often. */
+static void events_lost(struct session *session)
 {
 	double now = monotonic_seconds();
 
-	if (!session->late || !session->up)
-		return;
-	session->late = false;
-	if (session->late_told && now - session->late_told < SESSION_LATE_PAUSE_SECONDS)
-		return;
-	session->late_told = now;
-	log_info("engine",
-		"event stream: events are more than %d ms late and some may be missing; reading "
-		"everything again",
-		SESSION_LATE_MS);
+	if (!session->late_told || now - session->late_told >= SESSION_LATE_TOLD_SECONDS) {
+		log_warn("engine", "event stream: events come late and some may be missing; "
+				   "reading everything again");
+		session->late_told = now;
+	}
 	session->ops.event_lost(session->arg);
 }
 
@@ -190,8 +173,8 @@ static bool on_line(char *line, size_t len, void *arg)
 		log_warn("engine", "event stream: %s; reading everything again", err.text);
 		session->ops.event_lost(session->arg);
 	} else {
-		session->late =
-			session->late || age_seconds(session, &event) * 1e3 > SESSION_LATE_MS;
+		if (event_lag_add(&session->lag, event.time_ns, wall_nanoseconds()))
+			events_lost(session);
 		if (event.action != ACTION_OTHER)
 			session->ops.event(&event, session->arg);
 	}
@@ -211,7 +194,6 @@ static void on_data(const char *data, size_t len, void *arg)
 			too_long, EVENT_LINE_MAX);
 		session->ops.event_lost(session->arg);
 	}
-	check_late(session);
 	if (session->up)
 		session->ops.events_end(session->arg);
 }
@@ -258,6 +240,7 @@ static void open_stream(struct session *session)
 static void on_info(struct engine_answer *answer, void *arg)
 {
 	struct session *session = arg;
+	long long now = wall_nanoseconds();
 	struct docker_info info;
 	struct err err = {0};
 
@@ -269,7 +252,7 @@ static void on_info(struct engine_answer *answer, void *arg)
 	}
 	docker_info_clear(&session->info);
 	session->info = info;
-	session->clock_ahead = info.since ? wall_seconds() - strtod(info.since, NULL) : 0;
+	event_lag_reset(&session->lag, info.clock_ns ? info.clock_ns : now, now);
 	open_stream(session);
 }
 

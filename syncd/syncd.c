@@ -29,7 +29,7 @@ struct syncd {
 	struct event *resync_timer;
 	char *node, *engine_id;
 	bool rewrite_wanted; /* at the end of the next comparison: the first one, SIGHUP */
-	unsigned long long events;
+	unsigned long long events, losses;
 	bool stopping;
 	bool gave_up;
 	struct err reason; /* for giving up */
@@ -166,6 +166,7 @@ static void on_event_lost(void *arg)
 {
 	struct syncd *syncd = arg;
 
+	syncd->losses++;
 	if (syncd->follower)
 		follower_sync(syncd->follower);
 }
@@ -228,6 +229,8 @@ static void on_metrics(struct strbuf *out, void *arg)
 			publisher_connected(syncd->publisher)},
 		{"events_total", "counter", "Events of the Engine taken in.",
 			(double)syncd->events},
+		{"event_losses_total", "counter", "Times that events were, or may have been, lost.",
+			(double)syncd->losses},
 		{"resyncs_total", "counter", "Full comparisons completed.",
 			followed ? (double)follower_syncs(syncd->follower) : 0},
 		{"writes_total", "counter", "Transactions written to Redis.",

@@ -179,6 +179,11 @@ class FakeEngine:
         with self.lock:
             self.networks[network]["Containers"].pop(container, None)
 
+    def inspect(self, container: str) -> dict:
+        """Container inspect, of which only that it waits matters here."""
+        c = self.containers[container]
+        return {"Id": c["Id"], "Name": c["Names"][0], "State": {"Status": c["State"]}, "Image": c["ImageID"]}
+
     # --- what people do to it ------------------------------------------------------------------------
 
     def create(self, name: str, **options) -> str:
@@ -190,6 +195,12 @@ class FakeEngine:
         endpoint = self.attach(network, container, address, address6)
         self.network_event("connect", network, container)
         return endpoint
+
+    def disconnect(self, network: str, container: str) -> None:
+        """Of one that runs: said twice."""
+        self.detach(network, container)
+        self.network_event("disconnect", network, container)
+        self.network_event("disconnect", network, container)
 
     def start(self, network: str, container: str, address: str, address6: str = "") -> str:
         endpoint = self.connect(network, container, address, address6)
@@ -205,6 +216,7 @@ class FakeEngine:
         """The address is free before the first event; disconnect is said twice."""
         self.detach(network, container)
         self.containers[container]["State"] = "exited"
+        self.containers[container]["Ports"] = []
         self.container_event("die", container)
         self.network_event("disconnect", network, container)
         self.network_event("disconnect", network, container)
@@ -360,11 +372,16 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
                 )
             if path == "/networks":
                 return 200, [{**n, "Containers": {}} for n in engine.networks.values()]
+            inspected = re.fullmatch(r"/containers/([^/]+)/json", path)
+            if inspected and inspected[1] in engine.containers:
+                return 200, engine.inspect(inspected[1])
             for prefix, suffix, table in (("/networks/", "", engine.networks), ("/images/", "/json", None)):
                 if path.startswith(prefix) and path.endswith(suffix):
                     key = path[len(prefix) : len(path) - len(suffix)]
                     if table is None and key in engine.images:
                         return 200, {"Id": key, "Config": {"Labels": engine.images[key]}}
+                    if table is not None:
+                        key = next((n["Id"] for n in table.values() if n["Name"] == key), key)
                     if table is not None and key in table:
                         return 200, json.loads(json.dumps(table[key]))
         return 404, {"message": f"no such object: {path}"}

@@ -143,6 +143,7 @@ class Manual(Case):
     def test_commands(self):
         self.add_node()
         self.play_enforcer()
+        self.add_network()
         for name in ("mysql-1", "web-1", "web-2"):
             self.add_endpoint(name, {})
         self.file(DATABASE, "policies.yaml")

@@ -59,6 +59,14 @@ static const struct {
 	{"ping", "web", "db", NULL, 1, 0},
 	{"strict", "plain", "10.2.0.9", NULL, 6, 80},
 	{"host", "host", "db", NULL, 6, 22},
+	{"to-host", "web", "host", NULL, 6, 22},
+	{"to-host-address", "web", "host:192.0.2.1", "node-1", 6, 22},
+	{"to-host-bystander", "other", "host", NULL, 6, 22},
+	{"to-host-ipv6", "fd00:1::3", "host", NULL, 58, 0},
+	{"outside-to-host", "198.51.100.7", "host:192.0.2.1", "node-1", 6, 22},
+	{"nobody", "10.1.0.77", "db", NULL, 6, 3306},
+	{"to-nobody", "web", "10.1.0.77", NULL, 6, 3306},
+	{"two-strangers", "198.51.100.7", "203.0.113.9", "node-1", 6, 80},
 	{"in-vain", "other", "open", NULL, 6, 80},
 	{"two-nodes", "far", "db", NULL, 6, 3306},
 	{"label-alone", "plain", "web", NULL, 6, 80},
@@ -317,6 +325,23 @@ START_TEST(test_ends)
 	ck_assert_str_eq(ends.nodes[DIR_EGRESS], "node-1");
 	ck_assert_int_eq(ends_resolve(world, "fd00:1::9", "db", NULL, &ends, &err), 0);
 	ck_assert_int_eq(ends.end[DIR_INGRESS].ip.family, 6);
+	/* the host is the other end's own */
+	ck_assert_int_eq(ends_resolve(world, "far", "host", NULL, &ends, &err), 0);
+	ck_assert(ends.end[DIR_INGRESS].host);
+	ck_assert_str_eq(ends.nodes[DIR_INGRESS], "node-2");
+	ck_assert_int_eq(ends_resolve(world, "host:10.1.0.1", "far", NULL, &ends, &err), 0);
+	ck_assert(ends.end[DIR_EGRESS].host);
+	ck_assert_int_eq(ends_resolve(world, "far", "host", "node-1", &ends, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "the host of node node-1 is a stranger"));
+	ck_assert_int_eq(ends_resolve(world, "host", "far", "node-1", &ends, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "the host of node node-1 is a stranger"));
+	refused("host", "host", "which address of the host is not known");
+	refused("host", "host:10.1.0.1", "both are the host");
+	refused("198.51.100.1", "host", "which address of the host is not known");
+	refused("198.51.100.1", "host:192.0.2.1", "neither");
+	refused("web", "host:", "host:: ");
+	refused("web", "host:x", "host:x: ");
+	refused("web", "hostess", "\"hostess\" is no address");
 	refused("nobody", "db", "\"nobody\" is no address");
 	refused("198.51.100.1", "198.51.100.2", "neither");
 	refused("198.51.100.1", "fd00:1::2", "one family");

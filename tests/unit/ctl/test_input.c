@@ -69,7 +69,7 @@ END_TEST
 START_TEST(staged_is_stored_only_where_true)
 {
 	expect_record(HEAD "  selector: has(a)\n  staged: True\n",
-		"{\"v\":1,\"name\":\"p\",\"spec\":{\"staged\":true,\"selector\":\"has(a)\","
+		"{\"v\":1,\"name\":\"_staged/p\",\"spec\":{\"staged\":true,\"selector\":\"has(a)\","
 		"\"types\":[\"ingress\"],\"ingress\":[],\"egress\":[]}}");
 	expect_record(HEAD "  selector: has(a)\n  staged: false\n",
 		"{\"v\":1,\"name\":\"p\",\"spec\":{\"selector\":\"has(a)\","

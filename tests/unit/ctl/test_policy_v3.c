@@ -412,7 +412,7 @@ START_TEST(what_is_staged_gets_a_name_of_its_own)
 	ck_assert_uint_eq(diag.count, 0);
 	ck_assert_str_eq(input.items[0].name, "_staged/p");
 	ck_assert_str_eq(input.items[1].name, "_staged/shop/p");
-	ck_assert_str_eq(input.items[2].name, "v1");
+	ck_assert_str_eq(input.items[2].name, "_staged/v1");
 	ck_assert(json_is_true(
 		json_object_get(json_object_get(input.items[2].record, "spec"), "staged")));
 	input.count--; /* not of v3 */
@@ -427,11 +427,32 @@ START_TEST(what_is_staged_gets_a_name_of_its_own)
 }
 END_TEST
 
+/* What is stored must be readable: the mark takes room that the name may need. */
+START_TEST(a_name_may_be_too_long_to_be_staged)
+{
+	static const char format[] =
+		"{apiVersion: v1, kind: policy, metadata: {name: %0*d}, spec: {staged: %s}}\n";
+	enum { FITS = POLICY_NAME_MAX - (sizeof(POLICY_STAGED_PREFIX) - 1) };
+	char text[512];
+
+	for (int len = FITS; len <= FITS + 1; len++) {
+		snprintf(text, sizeof(text), format, len, 0, "false");
+		read_accepted(text);
+		input_stage(&input, &diag);
+		ck_assert_uint_eq(diag.count, len > FITS);
+		snprintf(text, sizeof(text), format, len, 0, "true");
+		read_text(text);
+		ck_assert_uint_eq(diag.count, len > FITS);
+	}
+	ck_assert_ptr_nonnull(strstr(diag.entries[0], "at most 128 are allowed"));
+}
+END_TEST
+
 START_TEST(v1_cannot_take_a_staged_name)
 {
 	read_text("{apiVersion: v1, kind: policy, metadata: {name: _staged/p}, spec: {}}\n");
 	ck_assert_str_eq(diag.entries[0],
-		"f:1:49: metadata.name: _staged/ is how names of staged v3 kinds begin");
+		"f:1:49: metadata.name: _staged/ is how names of staged policies begin");
 }
 END_TEST
 
@@ -449,6 +470,7 @@ static Suite *suite(void)
 	tcase_add_test(t, forms_may_be_mixed_in_a_file);
 	tcase_add_test(t, deleting_needs_only_what_names_it);
 	tcase_add_test(t, what_is_staged_gets_a_name_of_its_own);
+	tcase_add_test(t, a_name_may_be_too_long_to_be_staged);
 	tcase_add_test(t, v1_cannot_take_a_staged_name);
 	suite_add_tcase(s, t);
 	return s;

@@ -235,13 +235,56 @@ START_TEST(test_record_comes_again)
 	settled(7, 1, "10.0.0.1");
 	news("e", 1, "10.0.0.1", 7);
 	binding_endpoint_gone(binding, "e");
-	news("f", 1, "10.0.0.1", 9);
+	news("e", 1, "10.0.0.1", 9);
+	expect("e bound v7, e bound v7");
+	binding_port_gone(binding, 7);
+	expect("e withdrawn");
+}
+END_TEST
+
+/* The store was away while one left and another got its address: the first one's record comes when only the second one's link is there. */
+START_TEST(test_late_record_gives_way)
+{
+	settled(7, 1, "10.0.0.1");
+	news("e", 1, "10.0.0.1", 7);
+	news("f", 1, "10.0.0.1", 7);
 	expect("e bound v7, f doubtful");
 	expect_reason("another endpoint's");
-	news("e", 1, "10.0.0.1", 9);
-	expect("e bound v7");
+	binding_endpoint_gone(binding, "e");
+	expect("f bound v7");
+	news("e", 1, "10.0.0.1", 7);
+	expect("e doubtful");
 	binding_port_gone(binding, 7);
-	expect("e withdrawn, f withdrawn");
+	expect("f withdrawn, e withdrawn");
+}
+END_TEST
+
+/* The same in the usual order, and not while its own link may still come up. */
+START_TEST(test_late_record_gives_way_to_who_is_there)
+{
+	settled(7, 1, "10.0.0.1");
+	news("e", 1, "10.0.0.1", 7);
+	binding_endpoint_gone(binding, "e");
+	pending(8);
+	news("f", 1, "10.0.0.1", 8);
+	expect("e bound v7, f doubtful");
+	expect_reason("may yet have");
+	settled(8, 2, "10.0.0.2");
+	expect("f bound v7");
+}
+END_TEST
+
+/* What the kernel's table said waits for its record until a syncd has stood for all. */
+START_TEST(test_adopted_gives_way_when_confirmed)
+{
+	const struct moment now = {7, 1000};
+
+	settled(7, 1, "10.0.0.1");
+	binding_adopt(binding, "e", "v7");
+	news("f", 1, "10.0.0.1", 7);
+	expect("f doubtful");
+	binding_confirm(binding, &now);
+	expect("f bound v7");
 }
 END_TEST
 
@@ -370,7 +413,7 @@ START_TEST(test_one_of_two_ports_is_taken)
 	settled(9, 1, "10.0.0.1");
 	news("f", 1, "10.0.0.1", 8);
 	expect("e bound v7, f doubtful");
-	expect_reason("another endpoint's");
+	expect_reason("more than one port");
 	binding_port_gone(binding, 7);
 	expect("f withdrawn");
 	expect_reason("newer than its record");
@@ -439,7 +482,7 @@ START_TEST(test_impostor_was_there_first)
 	port_at(5, "br0", PORT_SETTLED, 2, "10.0.0.2", 1000 - BINDING_EARLY_MS);
 	news("f", 2, "10.0.0.2", 9);
 	expect("f doubtful");
-	expect_reason("a newer port may yet");
+	expect_reason("another port may yet");
 	settled(9, 2, "10.0.0.2");
 	expect("");
 	expect_reason("more than one port");
@@ -584,6 +627,9 @@ static void add_lives(TCase *tests)
 	tcase_add_test(tests, test_late_carrier);
 	tcase_add_test(tests, test_restart_has_a_new_id);
 	tcase_add_test(tests, test_record_comes_again);
+	tcase_add_test(tests, test_late_record_gives_way);
+	tcase_add_test(tests, test_late_record_gives_way_to_who_is_there);
+	tcase_add_test(tests, test_adopted_gives_way_when_confirmed);
 	tcase_add_test(tests, test_detached_and_attached);
 	tcase_add_test(tests, test_renamed_port);
 }

@@ -70,6 +70,20 @@ START_TEST(test_who_is_nowhere_counts_nowhere)
 }
 END_TEST
 
+/* No port of this host is theirs: they are not waited for at one. */
+START_TEST(test_who_has_no_port_is_not_unplaced)
+{
+	CLEANUP(world) struct world *world = placing_world(true);
+
+	change(world, KIND_NETWORK, "net20000000", network_record(2, "overlay", "null"));
+	change(world, KIND_ENDPOINT, "far",
+		endpoint_record(
+			"far", "far", 2, "overlay", "'10.2.0.2'", "null", "{'role':'web'}", "{}"));
+	ck_assert_uint_eq(stats_of(world).endpoints, 3);
+	ck_assert_uint_eq(stats_of(world).withdrawn, 2);
+}
+END_TEST
+
 static bool is_closed(struct world *world, const char *ip)
 {
 	cleanup_free char *in = chain_of(world, MAP_INGRESS4, ip),
@@ -437,6 +451,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, test_who_is_nowhere_counts_nowhere);
+	tcase_add_test(tcase, test_who_has_no_port_is_not_unplaced);
 	tcase_add_loop_test(tcase, test_in_doubt_an_address_is_closed, 0, 2);
 	tcase_add_test(tcase, test_a_bystander_in_doubt_is_left_alone);
 	tcase_add_test(tcase, test_who_is_bound_is_in_no_doubt);
