@@ -355,6 +355,9 @@ class Engine:
         """POST of JSON to the Engine's API: what the CLI does, without its 30 ms."""
         return self._ask("POST", path, json.dumps(body), {"Content-Type": "application/json"})
 
+    def delete(self, path: str) -> bytes:
+        return self._ask("DELETE", path)
+
     def _ask(self, method: str, path: str, body=None, headers=None) -> bytes:
         connection = EngineConnection(self.socket)
         try:
