@@ -3,6 +3,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/lag.h"
 #include "ctl/resource_version.h"
 #include "ctl/v3_define.h"
 #include "ctl/v3_view.h"
@@ -22,9 +23,10 @@ static const char *const *headings(enum view_kind kind, bool wide)
 		"NODE", "NAME", "DRIVER", "BRIDGE", "SUBNETS", "ISOLATION", NULL};
 	static const char *const networks_wide[] = {"NODE", "NAME", "DRIVER", "BRIDGE", "SUBNETS",
 		"ISOLATION", "DECIDED BY", "SHARED", "ID", NULL};
-	static const char *const nodes[] = {"NODE", "VERSION", "HEARTBEAT", NULL};
-	static const char *const nodes_wide[] = {
-		"NODE", "VERSION", "HEARTBEAT", "ENGINE", "BOOT", "INSTANCE", NULL};
+	static const char *const nodes[] = {"NODE", "VERSION", "HEARTBEAT", "POLICIES BEHIND",
+		"ENDPOINTS BEHIND", "OTHERS BEHIND", NULL};
+	static const char *const nodes_wide[] = {"NODE", "VERSION", "HEARTBEAT", "POLICIES BEHIND",
+		"ENDPOINTS BEHIND", "OTHERS BEHIND", "ENGINE", "BOOT", "INSTANCE", NULL};
 	static const char *const tiers[] = {"NAME", "ORDER", "DEFAULT ACTION", NULL};
 	static const char *const tiers_wide[] = {
 		"NAME", "ORDER", "DEFAULT ACTION", "POLICIES", NULL};
@@ -177,16 +179,25 @@ void view_network(struct view *view, const struct world_network *network)
 	json_array_append_new(view->list, record);
 }
 
-void view_node(struct view *view, const struct node *node, long long now)
+void view_node(struct view *view, const struct node *node, const json_t *lag, long long now)
 {
 	long long age = now > node->heartbeat ? now - node->heartbeat : 0;
 	cleanup_free char *heartbeat = xasprintf("%lld s ago", age);
 
-	if (view->table)
-		ADD_ROW(view, 3, node->node, node->version, heartbeat, node->engine, node->boot,
-			node->instance);
-	else
-		json_array_append_new(view->list, node_to_json(node));
+	cleanup_free char *policies = lag_text(lag, "policies");
+	cleanup_free char *endpoints = lag_text(lag, "endpoints");
+	cleanup_free char *others = lag_text(lag, "others");
+	json_t *record;
+
+	if (view->table) {
+		ADD_ROW(view, 6, node->node, node->version, heartbeat, policies, endpoints, others,
+			node->engine, node->boot, node->instance);
+		return;
+	}
+	record = node_to_json(node);
+	json_object_set_new(record, "heartbeatAge", json_integer(age));
+	json_object_set(record, "lag", (json_t *)lag);
+	json_array_append_new(view->list, record);
 }
 
 /* --- policies ---------------------------------------------------------------------------------------- */
