@@ -165,16 +165,19 @@ void view_network(struct view *view, const struct world_network *network)
 	const struct network *n = network->record;
 	cleanup_free char *subnets = join_subnets(n);
 	const char *isolation = isolation_name(network->isolation);
+	bool enforced = isolation_enforced(n);
+	cleanup_free char *told = xasprintf("%s%s", isolation, enforced ? "" : " (not enforced)");
 	json_t *record;
 
 	if (view->table) {
-		ADD_ROW(view, 6, network->node, n->name, n->driver, n->bridge, subnets, isolation,
+		ADD_ROW(view, 6, network->node, n->name, n->driver, n->bridge, subnets, told,
 			network->source, n->shared, n->id);
 		return;
 	}
 	record = network_to_json(n);
 	json_object_set_new(record, "node", json_string(network->node));
 	json_object_set_new(record, "effectiveIsolation", json_string(isolation));
+	json_object_set_new(record, "enforced", json_boolean(enforced));
 	json_object_set_new(record, "decidedBy", json_string(network->source));
 	json_array_append_new(view->list, record);
 }

@@ -87,6 +87,7 @@ class Unseen(Case):
         told = json.loads(self.stack.status()["not_enforced"])
         self.assertIn(f"network {network.name} ({driver}): {TOLD}", told)
         self.assertIn(f"network {network.name} ({driver}): {TOLD}", self.stack.ctl("status").stdout)
+        self.assertIn("(not enforced)", self.stack.ctl("get", "networks", network.name).stdout)
         # who has no port on a bridge is not waited for
         self.assertEqual(self.stack.status()["unplaced"], "0")
         # that this is not said for nothing: the policy denies everything, and everything passes

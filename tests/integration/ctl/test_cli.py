@@ -405,6 +405,15 @@ class Reading(Case):
         record = json.loads(self.ok("get", "nodes", "n1", "-o", "json").out)[0]
         self.assertEqual(record["lag"], {"policies": 0, "endpoints": 0, "others": 3, "peers": {"n2": 3}})
 
+    def test_a_network_that_is_not_enforced(self):
+        self.add_node()
+        self.add_network("far", driver="macvlan")
+        self.add_network("near")
+        table = self.ok("get", "networks").out.splitlines()
+        self.assertEqual([row.rstrip().endswith("labelled (not enforced)") for row in table], [False, True, False])
+        far, near = json.loads(self.ok("get", "networks", "-o", "json").out)
+        self.assertEqual((far["enforced"], far["effectiveIsolation"], near["enforced"]), (False, "labelled", True))
+
     def test_a_bad_record_is_named_and_the_others_are_shown(self):
         self.add_node()
         self.add_network()
