@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "syncd/api_version.h"
+#include "syncd/clock.h"
 #include "syncd/engine_events.h"
 
 #include <string.h>
@@ -25,11 +26,17 @@ struct session {
 	struct event *timer; /* begin; while up: next ping, or the limit of one under way */
 	struct backoff backoff;
 	bool up, pinging;
-	bool told; /* this outage has been logged */
+	bool told;                 /* this outage has been logged */
+	double opened;             /* when the stream was, in monotonic seconds */
+	unsigned long long losses; /* of an open stream, ever */
+	unsigned long long recent; /* of those, since one stood for long */
 	char trouble[ERR_TEXT_MAX];
 	struct docker_version version;
 	struct docker_info info;
 	struct event_lines lines;
+	double clock_ahead; /* ours before the Engine's, in seconds, when it was last asked */
+	bool late;          /* an event of the piece that is being taken in was */
+	double late_told;   /* when that was last a reason to list again, or 0 */
 };
 
 static void set_timer(struct session *session, unsigned ms)
@@ -39,18 +46,51 @@ static void set_timer(struct session *session, unsigned ms)
 	evtimer_add(session->timer, &delay);
 }
 
+/* The first loss is an outage, a second one soon after begins a series of them, of which no more is said. */
+static void lost(struct session *session, const char *cause)
+{
+	double stood = monotonic_seconds() - session->opened;
+
+	session->losses++;
+	session->recent++;
+	if (stood * 1e3 >= SESSION_WORKS_MS)
+		backoff_reset(&session->backoff);
+	if (session->recent == 1) {
+		log_warn("engine",
+			"lost the Engine: %s; what is published stays, retrying without another "
+			"word",
+			cause);
+		session->told = true;
+	} else if (session->recent == 2) {
+		log_warn("engine",
+			"lost the Engine again, %.1f s after the connection: %s; not a word more "
+			"of such until one has stood for %d s",
+			stood, cause, SESSION_STANDS_SECONDS);
+	}
+}
+
+static void not_reached(struct session *session, const char *cause)
+{
+	if (!session->told)
+		log_warn("engine",
+			"cannot reach the Engine: %s; what is published stays, retrying without "
+			"another word",
+			cause);
+	session->told = true;
+}
+
 void session_restart(struct session *session, const char *cause)
 {
 	bool was_up = session->up;
 
-	session->up = session->pinging = false;
+	session->up = session->pinging = session->late = false;
 	snprintf(session->trouble, sizeof(session->trouble), "%s", cause);
 	engine_cancel(session->engine);
 	event_lines_clear(&session->lines);
-	if (!session->told)
-		log_warn("engine", "%s: %s; what is published stays, retrying without another word",
-			was_up ? "lost the Engine" : "cannot reach the Engine", cause);
-	session->told = true;
+	if (was_up)
+		lost(session, cause);
+	else
+		not_reached(session, cause);
 	set_timer(session, backoff_next(&session->backoff));
 	if (was_up)
 		session->ops.down(session->arg);
@@ -81,13 +121,26 @@ static bool failed(struct session *session, struct engine_answer *answer, const 
 
 /* --- up ------------------------------------------------------------------------------------------ */
 
+/* A series of losses is over. */
+static void stands(struct session *session)
+{
+	if (session->recent > 1)
+		log_info("engine", "connected to Engine %s, which stands after %llu losses",
+			session->info.name, session->recent);
+	session->recent = 0;
+	session->told = false;
+}
+
 static void on_pong(struct engine_answer *answer, void *arg)
 {
 	struct session *session = arg;
 
 	session->pinging = false;
-	if (!failed(session, answer, "ping"))
-		set_timer(session, SESSION_PING_SECONDS * 1000);
+	if (failed(session, answer, "ping"))
+		return;
+	if (session->recent && monotonic_seconds() - session->opened >= SESSION_STANDS_SECONDS)
+		stands(session);
+	set_timer(session, SESSION_PING_SECONDS * 1000);
 }
 
 static void ping(struct session *session)
@@ -95,6 +148,36 @@ static void ping(struct session *session)
 	session->pinging = true;
 	set_timer(session, SESSION_PING_LIMIT_SECONDS * 1000);
 	engine_get(session->engine, "/_ping", on_pong, session);
+}
+
+static double wall_seconds(void)
+{
+	return (double)wall_nanoseconds() / 1e9;
+}
+
+/* By the Engine's clock as far as it was known at the connection, which may be another machine's. */
+static double age_seconds(const struct session *session, const struct docker_event *event)
+{
+	/* what an event holds is any number: a difference of integers could overflow */
+	return wall_seconds() - session->clock_ahead - (double)event->time_ns / 1e9;
+}
+
+/* Where the stream was not read for so long, the Engine may have dropped what it could not hold. */
+static void check_late(struct session *session)
+{
+	double now = monotonic_seconds();
+
+	if (!session->late || !session->up)
+		return;
+	session->late = false;
+	if (session->late_told && now - session->late_told < SESSION_LATE_PAUSE_SECONDS)
+		return;
+	session->late_told = now;
+	log_info("engine",
+		"event stream: events are more than %d ms late and some may be missing; reading "
+		"everything again",
+		SESSION_LATE_MS);
+	session->ops.event_lost(session->arg);
 }
 
 static bool on_line(char *line, size_t len, void *arg)
@@ -106,8 +189,11 @@ static bool on_line(char *line, size_t len, void *arg)
 	if (docker_parse_event(line, len, session->prefixes, &event, &err) < 0) {
 		log_warn("engine", "event stream: %s; reading everything again", err.text);
 		session->ops.event_lost(session->arg);
-	} else if (event.action != ACTION_OTHER) {
-		session->ops.event(&event, session->arg);
+	} else {
+		session->late =
+			session->late || age_seconds(session, &event) * 1e3 > SESSION_LATE_MS;
+		if (event.action != ACTION_OTHER)
+			session->ops.event(&event, session->arg);
 	}
 	docker_event_clear(&event);
 	return session->up;
@@ -125,6 +211,7 @@ static void on_data(const char *data, size_t len, void *arg)
 			too_long, EVENT_LINE_MAX);
 		session->ops.event_lost(session->arg);
 	}
+	check_late(session);
 	if (session->up)
 		session->ops.events_end(session->arg);
 }
@@ -134,12 +221,14 @@ static void on_opened(void *arg)
 	struct session *session = arg;
 
 	session->up = true;
-	session->told = false;
+	session->opened = monotonic_seconds();
 	session->trouble[0] = '\0';
-	backoff_reset(&session->backoff);
 	set_timer(session, SESSION_PING_SECONDS * 1000);
-	log_info("engine", "connected to Engine %s (%s), version %s", session->info.name,
-		session->info.id, session->version.version);
+	if (session->recent < 2) {
+		session->told = false;
+		log_info("engine", "connected to Engine %s (%s), version %s", session->info.name,
+			session->info.id, session->version.version);
+	}
 	session->ops.up(&session->version, &session->info, session->arg);
 }
 
@@ -180,6 +269,7 @@ static void on_info(struct engine_answer *answer, void *arg)
 	}
 	docker_info_clear(&session->info);
 	session->info = info;
+	session->clock_ahead = info.since ? wall_seconds() - strtod(info.since, NULL) : 0;
 	open_stream(session);
 }
 
@@ -249,6 +339,11 @@ bool session_is_up(const struct session *session)
 const char *session_trouble(const struct session *session)
 {
 	return session->trouble;
+}
+
+unsigned long long session_losses(const struct session *session)
+{
+	return session->losses;
 }
 
 struct session *session_new(struct event_base *base, struct engine *engine,

@@ -149,7 +149,7 @@ static void on_event(const struct docker_event *event, void *arg)
 
 	syncd->events++;
 	log_debug("engine", "event %s of %s, %.3f ms old", docker_action_name(event->action),
-		event->id, (double)(wall_nanoseconds() - event->time_ns) / 1e6);
+		event->id, ((double)wall_nanoseconds() - (double)event->time_ns) / 1e6);
 	if (syncd->follower)
 		follower_event(syncd->follower, event);
 }
@@ -220,6 +220,8 @@ static void on_metrics(struct strbuf *out, void *arg)
 			(double)have.rejected},
 		{"engine_connected", "gauge", "1 while the event stream is open.",
 			session_is_up(syncd->session)},
+		{"engine_losses_total", "counter", "Times an open event stream was lost.",
+			(double)session_losses(syncd->session)},
 		{"engine_in_sync", "gauge", "1 while a full comparison holds.",
 			followed && follower_is_synced(syncd->follower)},
 		{"redis_connected", "gauge", "1 while connected to Redis.",
