@@ -132,18 +132,18 @@ static void on_recent_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * Before it is in force: a successor that knew an older head would take an older store for what it holds, and open again what was
- * closed in the last second of this one's life.
+ * As soon as it is in force, which does not wait for it: a thousand policies take ten milliseconds. A successor that knew an older head
+ * would take an older store for what it holds, and open again what was closed in the last second of this one's life.
  */
 static void save_recent_soon(struct kept *kept)
 {
 	double rest = kept->recent_rest - now();
-	const struct timeval delay = {
-		.tv_sec = (long)rest, .tv_usec = (long)(rest * 1e6) % 1000000};
+	struct timeval delay = {0};
 
-	if (rest <= 0)
-		save_recent(kept);
-	else if (!evtimer_pending(kept->recent_timer, NULL))
+	if (rest > 0)
+		delay = (struct timeval){
+			.tv_sec = (long)rest, .tv_usec = (long)(rest * 1e6) % 1000000};
+	if (!evtimer_pending(kept->recent_timer, NULL))
 		evtimer_add(kept->recent_timer, &delay);
 }
 

@@ -99,7 +99,10 @@ static void take_and_die(struct store_change change)
 
 	ck_assert_int_ge(pid, 0);
 	if (!pid) {
+		if (event_reinit(base) < 0)
+			_exit(1);
 		take(kept_new(base, dir, NODE), STORE_POLICIES_STREAM, change, false);
+		event_base_loop(base, EVLOOP_ONCE);
 		_exit(0);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
