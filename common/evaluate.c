@@ -246,6 +246,15 @@ static enum policy_action action_of(const struct end_walk *walk, const struct wa
 	return step->policy->rules[walk->direction][step->rule].action;
 }
 
+/* Whether a staged one of the walk has the step's name. */
+static bool is_replaced(const struct end_walk *walk, const struct walk_step *step)
+{
+	for (size_t i = 0; i < walk->step_count; i++)
+		if (policy_replaces(walk->steps[i].policy, step->policy))
+			return true;
+	return false;
+}
+
 /* How far a walk has come. */
 struct progress {
 	const struct walk_step *matched; /* the last whose rule matched, or NULL */
@@ -253,7 +262,8 @@ struct progress {
 	bool passed;                     /* that tier */
 };
 
-/* The steps of one tier from place i on; returns the place after them. Staged ones are asked only where staged says so. */
+/* The steps of one tier from place i on; returns the place after them. Staged ones are asked only where staged says so, and then in the
+ * place of those that they replace. */
 static size_t ask_tier(
 	const struct end_walk *walk, size_t i, bool staged, struct progress *progress)
 {
@@ -263,7 +273,7 @@ static size_t ask_tier(
 	for (; i < walk->step_count && tier_same(first->policy, walk->steps[i].policy); i++) {
 		struct walk_step *step = &walk->steps[i];
 
-		if (step->policy->staged && !staged)
+		if (staged ? is_replaced(walk, step) : step->policy->staged)
 			continue;
 		if (!any)
 			*progress = (struct progress){.tier = step};
@@ -300,7 +310,7 @@ static bool allows(const struct end_walk *walk, const struct progress *progress)
 
 static void decide(const struct evaluator *e, const struct policy_flow *flow, struct end_walk *walk)
 {
-	struct progress in_force, with_staged;
+	struct progress in_force;
 	bool any_staged = false;
 
 	if (walk->standing == END_CONTESTED)
@@ -309,13 +319,16 @@ static void decide(const struct evaluator *e, const struct policy_flow *flow, st
 		return;
 	add_steps(e, flow, walk);
 	in_force = ask(walk, false);
-	with_staged = ask(walk, true);
 	for (size_t i = 0; i < walk->step_count; i++)
 		any_staged |= walk->steps[i].policy->staged;
 	walk->decided = in_force.matched;
 	walk->ended = in_force.matched ? NULL : in_force.tier;
 	walk->allowed = allows(walk, &in_force);
-	walk->staged_denies = any_staged && !allows(walk, &with_staged);
+	if (any_staged) {
+		const struct progress with_staged = ask(walk, true);
+
+		walk->staged_denies = !allows(walk, &with_staged);
+	}
 }
 
 /* --- both -------------------------------------------------------------------------------------- */

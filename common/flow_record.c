@@ -57,6 +57,7 @@ static const struct {
 	{"port", "not a frame that this port may carry%s"},
 	{"host", "this host is closed to containers%s"},
 	{"published", "published port not open to this client%s"},
+	{"contested", "two other nodes claim the address%s"},
 	{"condemned", "its connection was denied%s"},
 };
 

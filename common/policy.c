@@ -65,6 +65,14 @@ static int name_cmp(const struct policy *a, const struct policy *b)
 	return order ? order : strcmp(a->name, b->name);
 }
 
+bool policy_replaces(const struct policy *staged, const struct policy *other)
+{
+	return staged->staged && !other->staged &&
+	       !strcmp(policy_bare_name(staged), policy_bare_name(other)) &&
+	       !strcmp(staged->namespace ? staged->namespace : "",
+		       other->namespace ? other->namespace : "");
+}
+
 int policy_cmp(const struct policy *a, const struct policy *b)
 {
 	if (a->has_order != b->has_order)

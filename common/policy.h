@@ -100,6 +100,9 @@ const char *policy_name_without_mark(const char *name, bool staged);
 /* The name as it was written: without the namespace and the mark of staged ones. Borrowed. */
 const char *policy_bare_name(const struct policy *policy);
 
+/* Whether the other's place is the staged policy's once it is in force: it has the other's name. */
+bool policy_replaces(const struct policy *staged, const struct policy *other);
+
 /* Evaluation order within a tier: ascending order, absent last, ties byte-wise by bare name, namespace, staged first, whole name.
  * 0: one name. */
 int policy_cmp(const struct policy *a, const struct policy *b);

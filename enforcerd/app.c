@@ -3,7 +3,6 @@
 
 #include "common/health.h"
 #include "common/log.h"
-#include "common/store_reader.h"
 #include "common/xalloc.h"
 #include "enforcerd/bridges.h"
 #include "enforcerd/dataplane.h"
@@ -11,8 +10,9 @@
 #include "enforcerd/flow_log.h"
 #include "enforcerd/flow_lookup.h"
 #include "enforcerd/kept.h"
-#include "enforcerd/liveness.h"
+#include "enforcerd/peers.h"
 #include "enforcerd/report.h"
+#include "enforcerd/streams.h"
 #include "enforcerd/whereabouts.h"
 #include "enforcerd/world.h"
 
@@ -22,19 +22,6 @@
 #include <time.h>
 
 enum { HEARTBEAT_SECONDS = 5, INSTANCE_SIZE = 17 };
-enum { STREAM_NODE, STREAM_POLICIES, STREAM_COUNT };
-
-/* One stream of the store and how far it has come. */
-struct stream {
-	struct app *app;
-	char *name;
-	struct store_reader *reader;
-	struct store_head in_world; /* head of what the world holds */
-	char in_force[STORE_HEAD_MAX];
-	bool taken;   /* the world has held a snapshot of it */
-	bool refused; /* the last change was refused by the world: only a whole read can follow */
-	char trouble[ERR_TEXT_MAX];
-};
 
 struct app {
 	const struct options *options;
@@ -44,12 +31,12 @@ struct app {
 	struct dataplane *dataplane;
 	struct bridges *bridges;
 	struct whereabouts *whereabouts;
-	struct liveness *liveness; /* of this node's syncd */
+	struct streams *streams;
+	struct peers *peers; /* other nodes */
 	struct flow_log *flow_log;
 	struct kept *kept; /* on disk, for the next boot */
 	struct first_look *first_look;
 	struct redis *commands, *pubsub;
-	struct stream streams[STREAM_COUNT];
 	struct health *health;
 	struct event *signals[3];
 	struct event *resync_timer, *heartbeat_timer;
@@ -91,31 +78,14 @@ static json_t *problems_json(struct app *app)
 	if (kept_trouble(app->kept)[0])
 		json_array_append_new(list, json_sprintf("state: %s", kept_trouble(app->kept)));
 	whereabouts_problems(app->whereabouts, list);
-	for (size_t i = 0; i < STREAM_COUNT; i++)
-		if (app->streams[i].trouble[0])
-			json_array_append_new(
-				list, json_sprintf("stream %s: %s", app->streams[i].name,
-					      app->streams[i].trouble));
+	streams_problems(app->streams, list);
+	peers_problems(app->peers, list);
 	return list;
-}
-
-static bool app_synced(const struct app *app)
-{
-	for (size_t i = 0; i < STREAM_COUNT; i++)
-		if (store_reader_state(app->streams[i].reader) != STORE_SYNCED ||
-			app->streams[i].refused)
-			return false;
-	return true;
-}
-
-static bool both_taken(const struct app *app)
-{
-	return app->streams[STREAM_NODE].taken && app->streams[STREAM_POLICIES].taken;
 }
 
 static bool app_in_force(const struct app *app)
 {
-	return both_taken(app) && !ruleset_dirty(world_ruleset(app->world)) &&
+	return streams_both_taken(app->streams) && !ruleset_dirty(world_ruleset(app->world)) &&
 	       app->report.commits > 0;
 }
 
@@ -132,12 +102,13 @@ static void report_fill(struct app *app)
 	struct report *r = &app->report;
 
 	world_stats(app->world, &r->stats);
+	peers_count(app->peers, &r->peers);
 	snprintf(r->endpoints_head, sizeof(r->endpoints_head), "%s",
-		app->streams[STREAM_NODE].in_force);
+		streams_node_head(app->streams));
 	snprintf(r->policies_head, sizeof(r->policies_head), "%s",
-		app->streams[STREAM_POLICIES].in_force);
+		streams_policies_head(app->streams));
 	r->redis_connected = redis_is_ready(app->commands) && redis_is_ready(app->pubsub);
-	r->synced = app_synced(app);
+	r->synced = streams_synced(app->streams);
 	r->in_force = app_in_force(app);
 	r->mode = world_audit(app->world) ? MODE_AUDIT : MODE_ENFORCE;
 	r->generation = dataplane_generation(app->dataplane);
@@ -157,6 +128,7 @@ static void report_send(struct app *app)
 	if (app->reporting || !redis_is_ready(app->commands))
 		return;
 	report_fill(app);
+	app->report.peers_news = peers_news(app->peers);
 	if (report_publish(&app->report, app->commands, on_reported, app) == 0)
 		app->reporting = true;
 	report_release(&app->report);
@@ -168,19 +140,14 @@ static bool on_ready(struct strbuf *reasons, void *arg)
 	struct world_stats stats;
 	cleanup_json json_t *blind = json_array();
 
-	for (size_t i = 0; i < STREAM_COUNT; i++)
-		if (store_reader_state(app->streams[i].reader) != STORE_SYNCED ||
-			app->streams[i].refused)
-			strbuf_addf(reasons, "stream %s: %s\n", app->streams[i].name,
-				app->streams[i].trouble[0] ? app->streams[i].trouble
-							   : "not in sync");
+	streams_reasons(app->streams, reasons);
 	if (!app_in_force(app))
 		strbuf_addf(reasons, "kernel: %s\n",
 			app->report.last_error[0] ? app->report.last_error
 						  : "rules not written yet");
 	world_stats(app->world, &stats);
 	bridges_look_again(app->bridges);
-	if (!liveness_alive(app->liveness) && stats.withdrawn)
+	if (!streams_node_alive(app->streams) && stats.withdrawn)
 		strbuf_addf(reasons, "syncd is not heard of, and %zu endpoints are at no port\n",
 			stats.withdrawn);
 	if (bridges_blind(app->bridges, blind))
@@ -216,9 +183,8 @@ static void on_committed(const struct kernel_commit *commit, void *arg)
 	struct app *app = arg;
 
 	app->report.last_error[0] = '\0';
-	for (size_t i = 0; i < STREAM_COUNT; i++)
-		if (app->streams[i].in_world.epoch[0])
-			store_head_format(&app->streams[i].in_world, app->streams[i].in_force);
+	streams_committed(app->streams);
+	peers_committed(app->peers);
 	if (commit->messages) {
 		app->report.commits++;
 		app->report.last_commit_seconds = commit->seconds;
@@ -226,8 +192,8 @@ static void on_committed(const struct kernel_commit *commit, void *arg)
 		log_debug("kernel", "committed %u messages in %.3f ms, generation %u",
 			commit->messages, commit->seconds * 1e3, commit->generation);
 	}
-	first_look_committed(
-		app->first_look, both_taken(app) && whereabouts_confirmed(app->whereabouts));
+	first_look_committed(app->first_look,
+		streams_both_taken(app->streams) && whereabouts_confirmed(app->whereabouts));
 	report_send(app);
 }
 
@@ -242,7 +208,8 @@ static void start(struct app *app)
 
 /*
  * Nothing is written before both streams have been read once: half a world would take the isolation of a restart's
- * predecessor out of the kernel.
+ * predecessor out of the kernel. Nor, where there was a predecessor, before other nodes' streams were: it would take out their addresses.
+ * Links are looked at before there is any stream.
  */
 static void commit_later(void *arg)
 {
@@ -250,7 +217,8 @@ static void commit_later(void *arg)
 
 	if (dataplane_started(app->dataplane))
 		dataplane_commit_later(app->dataplane);
-	else if (both_taken(app))
+	else if (app->streams && streams_both_taken(app->streams) &&
+		 (dataplane_fresh(app->dataplane) || peers_settled(app->peers)))
 		start(app);
 }
 
@@ -270,91 +238,21 @@ static void on_links_changed(void *arg)
 
 /* --- store to world ---------------------------------------------------------------------------- */
 
-/*
- * A change of the node stream that is told by a message was just made by a living syncd; a whole stream says no more of the present
- * than its keeper is alive, and the policies nothing at all of where endpoints are.
- */
-static enum binding_trust trust_of(const struct stream *stream, bool whole)
+static void on_taken(void *arg)
 {
-	if (stream != &stream->app->streams[STREAM_NODE])
-		return TRUST_NONE;
-	if (!whole)
-		return TRUST_NEWS;
-	return liveness_alive(stream->app->liveness) ? TRUST_LISTED : TRUST_NONE;
-}
+	struct app *app = arg;
 
-/*
- * The whole node stream was read. If its keeper is alive, what it says is so now, also of records that were there before. If
- * it was not when it was asked last, it may have begun just now: then all is read once more.
- */
-static void confirm(struct app *app)
-{
-	if (liveness_alive(app->liveness))
-		whereabouts_confirm(app->whereabouts);
-	else
-		liveness_confirm(app->liveness);
-}
-
-static void take(struct stream *stream, const struct store_change *changes, size_t count,
-	bool whole, const struct store_head *head)
-{
-	struct app *app = stream->app;
-	struct err err = {0};
-
-	whereabouts_trust(app->whereabouts, trust_of(stream, whole));
-	if (world_apply(app->world, stream->name, changes, count, whole, &err) < 0) {
-		stream->refused = true;
-		snprintf(stream->trouble, sizeof(stream->trouble), "%s", err.text);
-		log_error("store", "stream %s: %s; the last good version stays in force",
-			stream->name, err.text);
-		report_send(app);
-		return;
-	}
-	stream->refused = false;
-	stream->trouble[0] = '\0';
-	stream->taken = true;
-	stream->in_world = head ? *head : (struct store_head){0};
-	kept_take(app->kept, stream->name, changes, count, whole, head);
-	if (whole && stream == &app->streams[STREAM_NODE])
-		confirm(app);
 	bridges_update(app->bridges);
 	whereabouts_update(app->whereabouts);
 	flow_log_mode(app->flow_log, world_audit(app->world) ? MODE_AUDIT : MODE_ENFORCE);
+	peers_update(app->peers);
 	commit_later(app);
 }
 
-static void on_snapshot(const struct store_snapshot *snapshot, void *arg)
+static void on_stream_state(void *arg)
 {
-	struct stream *stream = arg;
-
-	log_info("store", "stream %s: read %zu records", stream->name, snapshot->count);
-	take(stream, snapshot->items, snapshot->count, true, snapshot->head);
+	report_send(arg);
 }
-
-/* After a refusal the world lacks what was refused, so a difference on top of it would not mean what it says. */
-static void on_changes(
-	const struct store_change *changes, size_t count, const struct store_head *head, void *arg)
-{
-	struct stream *stream = arg;
-
-	if (stream->refused)
-		store_reader_resync(stream->reader, true);
-	else
-		take(stream, changes, count, false, head);
-}
-
-static void on_stream_state(enum store_state state, const char *reason, void *arg)
-{
-	struct stream *stream = arg;
-
-	if (state == STORE_REFUSED && strcmp(stream->trouble, reason) != 0)
-		log_error("store", "stream %s: %s; what is in force stays", stream->name, reason);
-	if (!stream->refused)
-		snprintf(stream->trouble, sizeof(stream->trouble), "%s", reason);
-	report_send(stream->app);
-}
-
-static const struct store_reader_ops reader_ops = {on_snapshot, on_changes, on_stream_state};
 
 /* --- Redis connections and timers -------------------------------------------------------------- */
 
@@ -374,10 +272,8 @@ static void on_commands(enum redis_event event, const char *cause, void *arg)
 	snprintf(app->redis_cause, sizeof(app->redis_cause), "%s", cause);
 	app->reporting &= event != REDIS_LOST;
 	flow_log_redis_event(app->flow_log, event);
-	/* its answer comes before those to the readers */
-	liveness_ask(app->liveness);
-	for (size_t i = 0; i < STREAM_COUNT; i++)
-		store_reader_commands_event(app->streams[i].reader, event);
+	streams_commands_event(app->streams, event);
+	peers_commands_event(app->peers, event);
 	if (event == REDIS_READY)
 		report_send(app);
 }
@@ -398,14 +294,14 @@ static void on_pubsub(enum redis_event event, const char *cause, void *arg)
 	struct app *app = arg;
 
 	(void)cause; /* the command connection, to the same server, has said it */
-	for (size_t i = 0; i < STREAM_COUNT; i++)
-		store_reader_pubsub_event(app->streams[i].reader, event);
+	streams_pubsub_event(app->streams, event);
+	peers_pubsub_event(app->peers, event);
 }
 
 static void resync(struct app *app, bool force)
 {
-	for (size_t i = 0; i < STREAM_COUNT; i++)
-		store_reader_resync(app->streams[i].reader, force || app->streams[i].refused);
+	streams_resync(app->streams, force);
+	peers_resync(app->peers, force);
 	bridges_update(app->bridges);
 	commit_later(app);
 }
@@ -417,22 +313,13 @@ static void on_resync(evutil_socket_t fd, short what, void *arg)
 	resync(arg, false);
 }
 
-/* Its records were read before it was known to be alive, or it has come back. */
-static void on_liveness(void *arg)
-{
-	const struct app *app = arg;
-
-	if (liveness_alive(app->liveness))
-		store_reader_resync(app->streams[STREAM_NODE].reader, true);
-}
-
 static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
 	struct app *app = arg;
 
 	(void)fd;
 	(void)what;
-	liveness_ask(app->liveness);
+	streams_ask_liveness(app->streams);
 	bridges_look_again(app->bridges);
 	report_send(app);
 }
@@ -541,33 +428,29 @@ static void open_flow_log(struct app *app)
 	app->flow_log = flow_log_new(app->base, &options, app->commands);
 }
 
-/*
- * After a reboot, what was kept closes strict networks and knows the policies before Redis or Docker can be asked. A restart
- * within a boot leaves to the kernel what it has until the streams are read, but holds on to the head: a store that lost
- * its policies is not a store without policies.
- */
-static void use_kept(struct app *app)
+static void open_streams(struct app *app)
 {
-	const struct state_content *content = kept_content(app->kept);
-	struct stream *policies = &app->streams[STREAM_POLICIES];
-	struct err err = {0};
+	static const struct streams_ops ops = {on_taken, on_stream_state};
+	const struct streams_config config = {.node = app->options->daemon.node,
+		.commands = app->commands,
+		.pubsub = app->pubsub,
+		.world = app->world,
+		.whereabouts = app->whereabouts,
+		.kept = app->kept};
 
-	if (!content)
-		return;
-	if (world_apply(app->world, policies->name, content->policies, content->policy_count, true,
-		    &err) < 0 ||
-		world_apply(app->world, app->streams[STREAM_NODE].name, content->networks,
-			content->network_count, true, &err) < 0) {
-		log_error("state", "%s: what was kept is not used", err.text);
-		return;
-	}
-	policies->taken = content->has_head;
-	policies->in_world = content->head;
-	log_info("state", "%zu records of the policies stream and %zu networks were kept%s",
-		content->policy_count, content->network_count,
-		kept_of_earlier_boot(app->kept) ? ", of an earlier boot: in force now" : "");
-	if (kept_of_earlier_boot(app->kept))
-		start(app);
+	app->streams = streams_new(app->base, &config, &ops, app);
+}
+
+static void open_peers(struct app *app)
+{
+	static const struct peers_ops ops = {commit_later, on_stream_state};
+	const struct peers_config config = {.node = app->options->daemon.node,
+		.timeout_seconds = app->options->node_timeout,
+		.commands = app->commands,
+		.pubsub = app->pubsub,
+		.world = app->world};
+
+	app->peers = peers_new(app->base, &config, &ops, app);
 }
 
 static int open_redis(struct app *app, struct err *err)
@@ -584,19 +467,10 @@ static int open_redis(struct app *app, struct err *err)
 	if (!app->pubsub)
 		return -1;
 	open_flow_log(app);
-	app->liveness =
-		liveness_new(app->base, app->commands, app->options->daemon.node, on_liveness, app);
-	app->streams[STREAM_NODE].name =
-		xasprintf(STORE_NODE_STREAM "%s", app->options->daemon.node);
-	app->streams[STREAM_POLICIES].name = xstrdup(STORE_POLICIES_STREAM);
-	use_kept(app);
-	for (size_t i = 0; i < STREAM_COUNT; i++) {
-		struct stream *stream = &app->streams[i];
-
-		stream->app = app;
-		stream->reader = store_reader_new(app->base, stream->name, app->commands,
-			app->pubsub, stream->taken ? &stream->in_world : NULL, &reader_ops, stream);
-	}
+	open_peers(app);
+	open_streams(app);
+	if (streams_used_kept(app->streams) && kept_of_earlier_boot(app->kept))
+		start(app);
 	return 0;
 }
 
@@ -671,12 +545,9 @@ void app_free(struct app *app)
 	/* connections first: they answer what is outstanding, and readers are among those who asked */
 	redis_free(app->commands);
 	redis_free(app->pubsub);
-	for (size_t i = 0; i < STREAM_COUNT; i++) {
-		store_reader_free(app->streams[i].reader);
-		free(app->streams[i].name);
-	}
+	streams_free(app->streams);
+	peers_free(app->peers);
 	kept_free(app->kept);
-	liveness_free(app->liveness);
 	flow_log_free(app->flow_log);
 	bridges_free(app->bridges);
 	first_look_free(app->first_look);

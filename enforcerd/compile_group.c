@@ -24,7 +24,16 @@ void compile_tier_chain(const char *chain, size_t n, char name[NFT_NAME_MAX])
 	snprintf(name, NFT_NAME_MAX, "t%zu_%.*s", n + 1, COMPILE_CHAIN_MAX, chain);
 }
 
-/* Those of the unit's view; caller frees. */
+static bool is_replaced(
+	const struct policy *const *policies, size_t count, const struct policy *policy)
+{
+	for (size_t i = 0; i < count; i++)
+		if (policy_replaces(policies[i], policy))
+			return true;
+	return false;
+}
+
+/* Those of the unit's view, in that of staged ones without those that they replace; caller frees. */
 static const struct policy **asked_of(
 	const struct unit *common, const struct policy *const *policies, size_t *count)
 {
@@ -32,7 +41,8 @@ static const struct policy **asked_of(
 	size_t n = 0;
 
 	for (size_t i = 0; i < *count; i++)
-		if (!policies[i]->staged || common->view == VIEW_STAGED)
+		if (common->view == VIEW_STAGED ? !is_replaced(policies, *count, policies[i])
+						: !policies[i]->staged)
 			asked[n++] = policies[i];
 	*count = n;
 	return asked;

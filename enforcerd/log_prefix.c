@@ -39,6 +39,7 @@ static const struct {
 	[LOG_PORT] = {"port", MAYBE, NEVER, NEVER, true},
 	[LOG_HOST] = {"host", MAYBE, NEVER, NEVER, true},
 	[LOG_PUBLISHED] = {"published", MAYBE, NEVER, NEVER, true},
+	[LOG_CONTESTED] = {"contested", MAYBE, NEVER, NEVER, true},
 	[LOG_CONDEMNED] = {"condemned", MAYBE, NEVER, NEVER, true},
 };
 

@@ -31,6 +31,7 @@ enum log_what {
 	LOG_PORT,      /* a frame that an isolated port may not send or receive */
 	LOG_HOST,      /* host action drop */
 	LOG_PUBLISHED, /* docker-proxy would have served it */
+	LOG_CONTESTED, /* the other end's address is claimed by two other nodes */
 	LOG_CONDEMNED, /* of a flow that was denied after it had begun */
 	LOG_WHAT_COUNT
 };

@@ -2,11 +2,12 @@
 #include "enforcerd/options.h"
 
 #include "common/xalloc.h"
+#include "enforcerd/peers.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOST_NAME_SIZE = 256, TABLE_NAME_MAX = 31 };
+enum { HOST_NAME_SIZE = 256, TABLE_NAME_MAX = 31, TIMEOUT_MAX = 366 * 86400 };
 
 static int check_isolation(const char *word, struct err *err)
 {
@@ -62,8 +63,28 @@ static int check_mask(const char *word, struct err *err)
 	return parse_mask(word, &marks, err);
 }
 
+/* Less than some heartbeats would call a living node dead. */
+static int parse_timeout(const char *word, long *seconds, struct err *err)
+{
+	char *end = NULL;
+
+	*seconds = strtol(word, &end, 10);
+	if (!word[0] || word[strspn(word, "0123456789")] ||
+		(*seconds && (*seconds < PEERS_TIMEOUT_MIN || *seconds > TIMEOUT_MAX)))
+		return err_set(err, 0, "\"%s\" is not 0, nor %d to %d seconds", word,
+			PEERS_TIMEOUT_MIN, TIMEOUT_MAX);
+	return 0;
+}
+
+static int check_timeout(const char *word, struct err *err)
+{
+	long seconds;
+
+	return parse_timeout(word, &seconds, err);
+}
+
 /* The table is built per call because its targets are the caller's. */
-enum { OPTION_COUNT = 11 };
+enum { OPTION_COUNT = 12 };
 
 static const struct daemon_defaults defaults = {
 	.listen_on = "127.0.0.1:9642",
@@ -100,6 +121,9 @@ static void option_table(struct options *o, struct config_option table[OPTION_CO
 			&o->mark_word, 0, 0, false, check_mask},
 		{"state-dir", "BULKHEAD_STATE_DIR", "DIR", "/var/lib/bulkhead",
 			"policies are kept here for the next boot", CONFIG_STRING, &o->state_dir},
+		{"node-timeout", "BULKHEAD_NODE_TIMEOUT", "SECONDS", "0",
+			"other nodes silent for longer count no more (0: they are kept)",
+			CONFIG_CHECKED, &o->node_timeout_word, 0, 0, false, check_timeout},
 		{"clear", NULL, NULL, NULL, "remove every kernel object of ours and exit",
 			CONFIG_FLAG, &o->clear},
 	};
@@ -125,6 +149,7 @@ static void apply_words(struct options *o)
 	isolation_parse(o->isolation_word, &o->isolation);
 	mode_parse(o->mode_word, &o->mode);
 	(void)!parse_mask(o->mark_word, &o->marks, NULL); /* checked when it was read */
+	(void)!parse_timeout(o->node_timeout_word, &o->node_timeout, NULL);
 	o->host_action = strcmp(o->host_action_word, "drop") ? HOST_RETURN : HOST_DROP;
 	daemon_options_log(&o->daemon);
 	if (!o->daemon.node) {

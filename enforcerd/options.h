@@ -10,7 +10,8 @@
 
 struct options {
 	struct daemon_options daemon; /* node never NULL after options_parse() */
-	char *isolation_word, *host_action_word, *mode_word, *mark_word, *table, *state_dir;
+	char *isolation_word, *host_action_word, *mode_word, *mark_word, *table, *state_dir,
+		*node_timeout_word;
 	bool anti_spoof;
 	struct config_list strict_networks;
 	long nflog_group;
@@ -20,6 +21,7 @@ struct options {
 	enum host_action host_action;
 	enum mode mode;
 	struct mark_layout marks;
+	long node_timeout; /* seconds; 0: never */
 };
 
 /* Parses and validates; prints what is wrong itself. On anything but CONFIG_RUN the caller exits. */

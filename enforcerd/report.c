@@ -40,7 +40,8 @@ static void add_counts(struct fields *f, const struct world_stats *stats)
 		{"networks", stats->networks}, {"policies", stats->policies},
 		{"sets", stats->selectors}, {"groups", stats->groups},
 		{"conflicts", stats->conflicts}, {"bound", stats->bound},
-		{"unplaced", stats->withdrawn}, {"rejected_labels", stats->rejected}};
+		{"unplaced", stats->withdrawn}, {"rejected_labels", stats->rejected},
+		{"remote", stats->remote}, {"contested", stats->contested}};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
 		add(f, counts[i].name, xasprintf("%zu", counts[i].value));
@@ -68,6 +69,8 @@ static void add_all(struct fields *f, const struct report *r)
 	add_json(f, "not_enforced", r->not_enforced);
 	add_json(f, "refused", r->refused);
 	add_json(f, "bridges", r->bridges);
+	if (r->peers_news)
+		add_json(f, "peers", r->peers_news);
 }
 
 int report_publish(const struct report *report, struct redis *redis, redis_reply_fn *fn, void *arg)
@@ -89,7 +92,8 @@ void report_release(struct report *r)
 	json_decref(r->not_enforced);
 	json_decref(r->refused);
 	json_decref(r->bridges);
-	r->problems = r->not_enforced = r->refused = r->bridges = NULL;
+	json_decref(r->peers_news);
+	r->problems = r->not_enforced = r->refused = r->bridges = r->peers_news = NULL;
 }
 
 void report_metrics(const struct report *r, struct strbuf *out)
@@ -130,6 +134,16 @@ void report_metrics(const struct report *r, struct strbuf *out)
 		{"bulkhead_enforcerd_unplaced_endpoints", "gauge",
 			"Endpoints at no port, or in doubt at which: their addresses count for nothing.",
 			(double)r->stats.withdrawn},
+		{"bulkhead_enforcerd_remote_addresses", "gauge",
+			"Addresses of other nodes' endpoints that count here.",
+			(double)r->stats.remote},
+		{"bulkhead_enforcerd_contested_addresses", "gauge",
+			"Of these, claimed by two endpoints and closed.",
+			(double)r->stats.contested},
+		{"bulkhead_enforcerd_peers", "gauge", "Other nodes that are followed.",
+			(double)r->peers.followed},
+		{"bulkhead_enforcerd_silent_peers", "gauge",
+			"Other nodes whose syncd is not heard of.", (double)r->peers.silent},
 		{"bulkhead_enforcerd_audit", "gauge", "Whether nothing is dropped.",
 			r->mode == MODE_AUDIT},
 		{"bulkhead_enforcerd_revocations_total", "counter",

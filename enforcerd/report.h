@@ -8,6 +8,7 @@
 #include "common/mode.h"
 #include "common/redis.h"
 #include "common/strbuf.h"
+#include "enforcerd/peers.h"
 #include "enforcerd/revocation.h"
 #include "enforcerd/world.h"
 
@@ -25,6 +26,8 @@ struct report {
 	char last_error[ERR_TEXT_MAX];
 	json_t *problems, *not_enforced, *refused; /* arrays of strings */
 	json_t *bridges;                           /* object: interface -> isolation */
+	struct peers_counts peers;                 /* other nodes */
+	json_t *peers_news; /* as peers_news() gives it; NULL: what was written last still holds */
 	bool redis_connected, synced, in_force;
 	enum mode mode;
 	uint32_t generation; /* of judged flows; 0: every packet is judged */

@@ -141,7 +141,8 @@ static bool is_stateless(const char *set)
 {
 	static const char *const names[] = {SET_AT4, SET_AT6, SET_OWNED4, SET_OWNED6, SET_PORT_MACS,
 		SET_OWNED_MACS, SET_LOCAL6, SET_ISOLATED_PORTS, SET_ENDPOINT_PORTS, SET_MANAGED,
-		SET_GATEWAYS4, SET_GATEWAYS6, SET_MIDSTREAM, SET_UNREADY4, SET_UNREADY6};
+		SET_GATEWAYS4, SET_GATEWAYS6, SET_MIDSTREAM, SET_UNREADY4, SET_UNREADY6,
+		SET_REMOTE4, SET_REMOTE6};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(names[i], set))

@@ -497,6 +497,8 @@ static void declare_sets(struct ruleset *rs)
 		{SET_UNREADY4, SET_IPV4, IN_INET, "endpoints whose published ports are not known"},
 		{SET_UNREADY6, SET_IPV6, IN_INET, "endpoints whose published ports are not known"},
 		{SET_MANAGED, SET_IFNAME, 0, "bridges whose networks are governed"},
+		{SET_CONTESTED4, SET_IPV4, 0, "claimed by two other nodes"},
+		{SET_CONTESTED6, SET_IPV6, 0, "claimed by two other nodes"},
 		{SET_OWNED4, SET_IPV4, IN_BOTH, "addresses bound to a port"},
 		{SET_OWNED6, SET_IPV6, IN_BOTH, "addresses bound to a port"},
 	};
@@ -513,7 +515,8 @@ static void declare_sets(struct ruleset *rs)
 void skeleton_build(struct ruleset *rs, const struct skeleton_config *config)
 {
 	static const enum log_what reasons[] = {LOG_INVALID, LOG_UNTRACKED, LOG_MIDSTREAM,
-		LOG_STRICT, LOG_SPOOFED, LOG_PORT, LOG_HOST, LOG_PUBLISHED, LOG_CONDEMNED};
+		LOG_STRICT, LOG_SPOOFED, LOG_PORT, LOG_HOST, LOG_PUBLISHED, LOG_CONTESTED,
+		LOG_CONDEMNED};
 	struct rule_list none = {0};
 
 	ruleset_policy_tables(rs, config->bridge_tracked ? IN_BOTH : IN_INET);

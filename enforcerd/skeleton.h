@@ -59,6 +59,10 @@
 #define MAP_STRICT_BRIDGED    "strict_bridged" /* bridge : jump chain, for flows within it (bridge) */
 #define SET_GATEWAYS4         "gateways4"      /* the bridges' own addresses (bridge) */
 #define SET_GATEWAYS6         "gateways6"
+#define SET_REMOTE4           "remote4" /* addresses of other nodes' endpoints (bridge) */
+#define SET_REMOTE6           "remote6"
+#define SET_CONTESTED4        "contested4" /* those that two of them claim */
+#define SET_CONTESTED6        "contested6"
 
 enum host_action { HOST_RETURN, HOST_DROP };
 
@@ -80,6 +84,8 @@ void skeleton_generation(
 void skeleton_midstream(struct ruleset *rs, bool everywhere);
 /* Whether there is any strict network: without one no packet pays for the question. */
 void skeleton_strict(struct ruleset *rs, const struct skeleton_config *config, bool any);
+/* Whether this node shares a network with others: without one no packet pays for the question. */
+void skeleton_remote(struct ruleset *rs, const struct skeleton_config *config, bool any);
 /* enforce or audit: what CHAIN_DENIED does. */
 void skeleton_audit(struct ruleset *rs, bool audit);
 

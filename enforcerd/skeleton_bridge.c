@@ -19,8 +19,9 @@
 #define CHAIN_GUARD_IP  "guard_ip"
 #define CHAIN_GUARD_IP6 "guard_ip6"
 #define CHAIN_SERVERS \
-	"no_servers"          /* what no container may say to others: RA, redirect, DHCP answers */
-#define CHAIN_BOUND   "bound" /* what is bound elsewhere, from any port */
+	"no_servers"           /* what no container may say to others: RA, redirect, DHCP answers */
+#define CHAIN_BOUND   "bound"  /* what is bound elsewhere, from any port */
+#define CHAIN_REMOTE  "remote" /* what is an endpoint's of another node, from a container's port */
 #define CHAIN_DELIVER "deliver" /* to an isolated port */
 #define CHAIN_BRIDGED "bridged" /* judges flows */
 #define CHAIN_OWN     "own"     /* address, and MAC, at the port that they are bound to */
@@ -313,14 +314,51 @@ static void build_prerouting(struct ruleset *rs, const struct skeleton_config *c
 	add_chain(rs, CHAIN_BRIDGE_PREROUTING, "what a port may send", &rules);
 }
 
-static void build_slow(struct ruleset *rs)
+static void build_slow(struct ruleset *rs, bool remote)
 {
 	struct rule_list rules = {0};
 
 	jump_for_ports(&rules, MATCH_IIF_SET, NULL, CHAIN_BOUND);
+	if (remote) {
+		struct rule *rule = rule_append(&rules);
+
+		skeleton_name(rule_match(rule, MATCH_IIF_KIND)->set, "veth");
+		skeleton_jump(rule, CHAIN_REMOTE);
+	}
 	jump_for_ports(&rules, MATCH_IIF_SET, SET_ENDPOINT_PORTS, CHAIN_SERVERS);
 	jump_for_ports(&rules, MATCH_IIF_SET, SET_ISOLATED_PORTS, CHAIN_GUARD);
 	add_chain(rs, CHAIN_SLOW, "what is not plainly an endpoint's own", &rules);
+}
+
+/*
+ * Another node's endpoint is beyond an uplink or a tunnel, never at a veth: what says so there is a container with its address, one that
+ * is not known yet, or one that lies.
+ */
+void skeleton_remote(struct ruleset *rs, const struct skeleton_config *config, bool any)
+{
+	static const struct {
+		enum header_field field;
+		uint8_t family;
+		bool anti_spoof;
+		const char *set;
+	} said[] = {{FIELD_IP, 4, false, SET_REMOTE4}, {FIELD_IP, 6, false, SET_REMOTE6},
+		{FIELD_ARP_SPA, 4, true, SET_REMOTE4}, {FIELD_ND_TARGET, 6, true, SET_REMOTE6}};
+	struct rule_list rules = {0};
+
+	for (size_t i = 0; any && i < sizeof(said) / sizeof(*said); i++) {
+		struct rule *rule;
+
+		if (said[i].anti_spoof && !config->anti_spoof)
+			continue;
+		rule = rule_append(&rules);
+		if (said[i].field == FIELD_ND_TARGET)
+			match_types(rule, ND_NEIGHBOR_ADVERT, ND_NEIGHBOR_ADVERT);
+		skeleton_match_field(rule, MATCH_FIELD_SET, said[i].field, SIDE_SRC, said[i].family,
+			said[i].set);
+		skeleton_deny(rule, LOG_SPOOFED, false);
+	}
+	add_chain(rs, CHAIN_REMOTE, "what is another node's, from a container", &rules);
+	build_slow(rs, any);
 }
 
 /* --- to an isolated port, and between ports ---------------------------------------------------- */
@@ -445,6 +483,8 @@ void skeleton_build_bridge(struct ruleset *rs, const struct skeleton_config *con
 		{SET_ENDPOINT_PORTS, SET_IFNAME, "ports of endpoints"},
 		{SET_GATEWAYS4, SET_IPV4, "the bridges' own addresses"},
 		{SET_GATEWAYS6, SET_IPV6, "the bridges' own addresses"},
+		{SET_REMOTE4, SET_IPV4, "endpoints of other nodes"},
+		{SET_REMOTE6, SET_IPV6, "endpoints of other nodes"},
 	};
 
 	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++)
@@ -461,7 +501,7 @@ void skeleton_build_bridge(struct ruleset *rs, const struct skeleton_config *con
 	build_deliver(rs);
 	build_groups(rs);
 	build_tagged(rs);
-	build_slow(rs);
+	skeleton_remote(rs, config, false);
 	build_own(rs);
 	build_prerouting(rs, config);
 	build_forward(rs, config);

@@ -160,6 +160,7 @@ void world_free(struct world *world)
 		return;
 	while (world->endpoints)
 		world_endpoint_remove(world, world->endpoints);
+	world_remotes_free(world);
 	while (world->networks)
 		world_network_remove(world, world->networks);
 	world_groups_free(world);
@@ -226,6 +227,7 @@ void world_settle(struct world *world)
 	for (size_t i = 0; i < world->stale.count; i++)
 		world_endpoint_settle(world, world->stale.items[i]);
 	world->stale.count = 0;
+	world_remotes_settle(world);
 	/* groups that lost their last endpoint are not worth compiling again */
 	world_groups_collect(world);
 	if (world->groups_stale)
@@ -400,10 +402,15 @@ int world_apply(struct world *world, const char *stream, const struct store_chan
 	size_t count, bool whole, struct err *err)
 {
 	cleanup_free struct store_change *last = last_changes(changes, &count);
+	const char *node;
 
 	if (!strcmp(stream, STORE_POLICIES_STREAM))
 		return world_policies_apply(world, last, count, whole, err);
-	apply_node(world, last, count, whole);
+	node = stream + strlen(STORE_NODE_STREAM);
+	if (!strcmp(node, world->node))
+		apply_node(world, last, count, whole);
+	else
+		world_peer_apply(world, node, last, count, whole);
 	return 0;
 }
 
@@ -458,6 +465,8 @@ void world_stats(const struct world *world, struct world_stats *stats)
 		.selectors = HASH_COUNT(world->selectors),
 		.groups = HASH_COUNT(world->groups),
 		.conflicts = world->conflict_count,
+		.remote = world->claim_count,
+		.contested = world->contested_count,
 	};
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
 		stats->bound += endpoint->where.placement == PLACE_BOUND;
@@ -490,6 +499,21 @@ static json_t *sorted(struct w_list *lines)
 	return list;
 }
 
+static char *contested_line(const struct w_address *address)
+{
+	const char *first = world_remote_node(address->remotes.items[0]), *last = first;
+	char text[IP_TEXT_MAX];
+
+	for (size_t i = 1; i < address->remotes.count; i++) {
+		const char *node = world_remote_node(address->remotes.items[i]);
+
+		first = strcmp(node, first) < 0 ? node : first;
+		last = strcmp(node, last) > 0 ? node : last;
+	}
+	return xasprintf("address %s is claimed by %zu endpoints of other nodes (%s, %s): closed",
+		ip_format(&address->ip, text), address->remotes.count, first, last);
+}
+
 json_t *world_problems(const struct world *world)
 {
 	struct w_list lines = {0};
@@ -504,6 +528,11 @@ json_t *world_problems(const struct world *world)
 			w_list_add(&lines,
 				xasprintf("policy %s selects %zu endpoints that are not isolated",
 					world->order[i]->name, world->order[i]->unisolated));
+	world_remotes_problems(world, &lines);
+	for (address = world->contested_count ? world->addresses : NULL; address;
+		address = address->hh.next)
+		if (address->contested)
+			w_list_add(&lines, contested_line(address));
 	for (address = world->conflict_count ? world->addresses : NULL; address;
 		address = address->hh.next)
 		if (address->closed)

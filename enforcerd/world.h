@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The model: endpoints and networks of this node, policies, isolation and operator labels, and from them the wanted
- * ruleset, kept up to date incrementally. Pure: records in, ruleset differences and reports out; no I/O, no clock.
+ * The model: endpoints and networks of this node, those of other nodes that share a domain with it, policies, isolation and operator
+ * labels, and from them the wanted ruleset, kept up to date incrementally. Pure: records in, ruleset differences and reports out; no I/O, no clock.
  *
  * Fail-closed rules kept here: a record that cannot be decoded leaves its last good version in force; where there is none,
  * what a bad policy's selector selects is denied in its types; where not even that parses, the whole batch of policy changes
@@ -55,19 +55,26 @@ void world_free(struct world *world);
 struct ruleset *world_ruleset(struct world *world);
 
 /*
- * Applies changes of one stream ("policies" or "node:<own node>"). whole: the changes are all there is (a snapshot): what
+ * Applies changes of one stream ("policies" or "node:<node>", of this node or another). whole: the changes are all there is (a snapshot): what
  * is not among them goes. The ruleset holds the resulting difference afterwards.
  * Returns -1 with err and the world unchanged only for the policy stream rule above; other bad records become problems.
  */
 int world_apply(struct world *world, const char *stream, const struct store_change *changes,
 	size_t count, bool whole, struct err *err) must_check;
 
+/* Whether a network of this node is shared: else no other node's stream is of any use. */
+bool world_shares(const struct world *world);
+/* Another node's records go: it is gone, or taken for dead. */
+void world_forget_node(struct world *world, const char *node);
+/* Records of another node that were passed over are wanted now: its whole stream is to be applied once more. */
+bool world_node_incomplete(const struct world *world, const char *node);
+
 /* Unknown ids are ignored: the endpoint may have gone meanwhile. To be followed by world_refresh(). */
 void world_place(struct world *world, const char *endpoint_id, const struct whereabout *where);
 /* Brings the ruleset up to date with placements. */
 void world_refresh(struct world *world);
 
-/* What is said of an address that an endpoint of this node has. Borrowed until the next change. */
+/* What is said of an address that an endpoint has, of this node or another. Borrowed until the next change. */
 struct world_owner {
 	const struct endpoint *record;
 	const struct labels *labels; /* operator labels included */
@@ -95,6 +102,8 @@ struct world_stats {
 	size_t endpoints, isolated, networks, policies, selectors, groups, conflicts;
 	size_t bound, withdrawn; /* endpoints */
 	size_t rejected;         /* labels that do not count, of all endpoints */
+	size_t remote;           /* addresses of other nodes' endpoints that count here */
+	size_t contested;        /* of these, claimed by two */
 };
 
 void world_stats(const struct world *world, struct world_stats *stats);

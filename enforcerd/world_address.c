@@ -18,6 +18,18 @@ static struct w_address *find(const struct world *world, const struct ip *ip)
 	return address;
 }
 
+static struct w_address *need(struct world *world, const struct ip *ip)
+{
+	struct w_address *address = find(world, ip);
+
+	if (address)
+		return address;
+	address = xcalloc(1, sizeof(*address));
+	address->ip = *ip;
+	HASH_ADD(hh, world->addresses, ip, sizeof(address->ip), address);
+	return address;
+}
+
 static unsigned family_index(const struct ip *ip)
 {
 	return ip->family == 6;
@@ -25,13 +37,8 @@ static unsigned family_index(const struct ip *ip)
 
 void world_address_claim(struct world *world, const struct ip *ip, struct w_endpoint *owner)
 {
-	struct w_address *address = find(world, ip);
+	struct w_address *address = need(world, ip);
 
-	if (!address) {
-		address = xcalloc(1, sizeof(*address));
-		address->ip = *ip;
-		HASH_ADD(hh, world->addresses, ip, sizeof(address->ip), address);
-	}
 	if (w_list_has(&address->owners, owner))
 		return;
 	w_list_add(&address->owners, owner);
@@ -44,6 +51,19 @@ void world_address_release(struct world *world, const struct ip *ip, struct w_en
 	if (!address || !w_list_has(&address->owners, owner))
 		return;
 	w_list_remove(&address->owners, owner);
+}
+
+void world_address_claim_remote(struct world *world, const struct ip *ip, struct w_remote *remote)
+{
+	w_list_add(&need(world, ip)->remotes, remote);
+}
+
+void world_address_release_remote(struct world *world, const struct ip *ip, struct w_remote *remote)
+{
+	struct w_address *address = find(world, ip);
+
+	if (address)
+		w_list_remove(&address->remotes, remote);
 }
 
 /* --- one facet after the other ----------------------------------------------------------------- */
@@ -232,6 +252,22 @@ static void note_closed(struct world *world, struct w_address *address, bool clo
 	address->closed = closed;
 }
 
+/*
+ * Of other nodes' endpoints. contested: claimed by two; no selector may speak for either, and the groups' chains deny it, so that
+ * not even a rule about whom a selector does not match lets it through.
+ */
+static void settle_remote(struct world *world, struct w_address *address, bool remote)
+{
+	static const char *const remote_sets[] = {SET_REMOTE4, SET_REMOTE6};
+	static const char *const contested_sets[] = {SET_CONTESTED4, SET_CONTESTED6};
+	bool contested = remote && address->remotes.count > 1;
+
+	world->contested_count += contested;
+	world->contested_count -= address->contested;
+	settle_set(world, address, remote_sets, &address->remote, remote);
+	settle_set(world, address, contested_sets, &address->contested, contested);
+}
+
 static void settle_owned(struct world *world, struct w_address *address)
 {
 	bool conflict, doubtful = is_doubtful(address);
@@ -242,6 +278,7 @@ static void settle_owned(struct world *world, struct w_address *address)
 
 	make_comment(owner, conflict, comment, sizeof(comment));
 	note_closed(world, address, closed);
+	settle_remote(world, address, false);
 	settle_sets(world, address, isolated, doubtful);
 	for (int dir = 0; dir < DIR_COUNT && isolated; dir++)
 		groups[dir] = closed ? world_group_get(world, (enum policy_direction)dir, NULL, 0)
@@ -251,17 +288,38 @@ static void settle_owned(struct world *world, struct w_address *address)
 	settle_known(world, address, owner ? strict_network(world, owner) : NULL);
 }
 
-static void remove_address(struct world *world, struct w_address *address)
+/* Not an endpoint's of this node. */
+static void disown(struct world *world, struct w_address *address)
 {
 	struct w_group *const none[DIR_COUNT] = {NULL};
 
 	note_closed(world, address, false);
 	settle_sets(world, address, false, false);
 	settle_groups(world, address, none, NULL);
+}
+
+/* No group, no port, and known to a strict network only where it lies in its subnets. */
+static void settle_claimed(struct world *world, struct w_address *address)
+{
+	const struct w_remote *remote =
+		address->remotes.count == 1 ? address->remotes.items[0] : NULL;
+
+	disown(world, address);
+	settle_remote(world, address, true);
+	settle_selectors(world, address, remote ? &remote->selectors : NULL);
+	settle_known(world, address,
+		remote ? world_remote_strict_network(world, remote, &address->ip) : NULL);
+}
+
+static void remove_address(struct world *world, struct w_address *address)
+{
+	disown(world, address);
+	settle_remote(world, address, false);
 	settle_selectors(world, address, NULL);
 	settle_known(world, address, NULL);
 	HASH_DEL(world->addresses, address);
 	w_list_free(&address->owners);
+	w_list_free(&address->remotes);
 	w_list_free(&address->selectors);
 	free(address);
 }
@@ -274,6 +332,8 @@ void world_address_settle(struct world *world, const struct ip *ip)
 		return;
 	if (address->owners.count)
 		settle_owned(world, address);
+	else if (address->remotes.count)
+		settle_claimed(world, address);
 	else
 		remove_address(world, address);
 }
@@ -284,6 +344,13 @@ bool world_owner(const struct world *world, const struct ip *ip, struct world_ow
 	const struct w_endpoint *endpoint;
 	bool conflict;
 
+	if (address && !address->owners.count && address->remotes.count == 1) {
+		const struct endpoint *record =
+			((const struct w_remote *)address->remotes.items[0])->record;
+
+		*owner = (struct world_owner){record, record->labels};
+		return true;
+	}
 	endpoint = address && !address->closed ? owner_of(address, &conflict) : NULL;
 	if (!endpoint)
 		return false;

@@ -26,7 +26,7 @@ const struct labels *world_effective_labels(
 	if (!world->labels)
 		return record->labels;
 	overlay(world, "*", record, owned);
-	overlay(world, world->node, record, owned);
+	overlay(world, record->node, record, owned);
 	return *owned ? *owned : record->labels;
 }
 

@@ -32,6 +32,7 @@ static void match_all(struct world *world, struct w_selector *selector)
 {
 	struct w_endpoint *endpoint;
 
+	world_remotes_meet(world, selector);
 	if (all_stale(world))
 		return;
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
@@ -50,6 +51,7 @@ static void settle_members(struct world *world, const struct w_selector *selecto
 {
 	struct w_endpoint *endpoint;
 
+	world_remotes_settle_members(world, selector);
 	if (all_stale(world))
 		return;
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
@@ -96,6 +98,7 @@ static void forget_selector(struct world *world, struct w_selector *selector)
 
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next)
 		w_list_remove(&endpoint->selectors, selector);
+	world_remotes_forget_selector(world, selector);
 	for (address = world->addresses; address; address = address->hh.next)
 		w_list_remove(&address->selectors, selector);
 	HASH_DEL(world->selectors, selector);
@@ -358,6 +361,8 @@ static void compile_chains(struct world *world, const struct compilation *c)
 	c->chains->needed = (struct needed_list){0};
 	c->chains->staged = compile_is_staged(c->policies, c->group->policy_count);
 	say_pending(world, &rules);
+	world_close_contested(
+		world, c->group->dir == DIR_INGRESS ? SIDE_SRC : SIDE_DST, c->family, &rules);
 	if (c->chains->staged)
 		put_staged(world, c, &rules);
 	compile_view(world, c, VIEW_IN_FORCE, &own);

@@ -6,6 +6,7 @@
  *   world_tier.c     its tiers and network sets
  *   world_endpoint.c what an endpoint's labels, network and policies make of it
  *   world_address.c  what an address, by its owners, has in the ruleset
+ *   world_remote.c   endpoints of other nodes
  *   world_port.c     where endpoints are, and what is bound to their ports
  *   world_group.c    group chains, selector sets and other sets, by reference counts
  *   world_published.c published ports that docker-proxy serves
@@ -137,11 +138,24 @@ struct w_endpoint {
 	UT_hash_handle hh;                 /* by record->id */
 };
 
+/* An endpoint of another node. */
+struct w_peer;
+
+struct w_remote {
+	struct w_peer *peer;
+	struct endpoint *record;
+	bool seen, stale;
+	bool claims[2];          /* its IPv4, its IPv6 address: it is an owner of it */
+	struct w_list selectors; /* struct w_selector * that match, while it claims any */
+	UT_hash_handle hh;       /* by record->id, of its peer */
+};
+
 struct w_address {
 	struct ip ip;
-	struct w_list owners; /* struct w_endpoint *, those in doubt as well */
+	struct w_list owners;  /* struct w_endpoint *, those in doubt as well */
+	struct w_list remotes; /* struct w_remote *: they count while there is no owner */
 	/* what the ruleset has of it */
-	bool isolated, unready, owned, closed;
+	bool isolated, unready, owned, closed, remote, contested;
 	struct w_group *groups[DIR_COUNT];
 	struct w_list selectors;
 	struct w_network *known_in;
@@ -195,6 +209,9 @@ struct world {
 	bool audit; /* denials are only told */
 	size_t isolated_count, conflict_count, strict_count;
 	struct w_list stale; /* struct w_endpoint * */
+	struct w_peer *peers;
+	struct w_list stale_remotes;                        /* struct w_remote * */
+	size_t claim_count, contested_count, sharing_count; /* the last: networks of this node */
 	struct world_bridge *bridges;
 	size_t bridge_count;
 	bool bridges_stale;
@@ -284,7 +301,31 @@ void world_announce(struct world *world, struct w_endpoint *endpoint);
 void world_port_settle(struct world *world, struct w_endpoint *endpoint, bool gone);
 void world_ports_free(struct world *world);
 
+/* world_remote.c */
+void world_peer_apply(struct world *world, const char *node, const struct store_change *changes,
+	size_t count, bool whole);
+void world_remotes_settle(struct world *world);
+/* As for endpoints of this node: a new selector meets them, its set is filled, it goes. */
+void world_remotes_meet(struct world *world, const struct w_selector *selector);
+void world_remotes_settle_members(struct world *world, const struct w_selector *selector);
+void world_remotes_forget_selector(struct world *world, const struct w_selector *selector);
+void world_remotes_mark_container(struct world *world, const char *name);
+/* A network of this node comes, goes, or becomes strict or not. */
+void world_remotes_network(struct world *world, const struct network *own);
+/* The strict network of this node in which it is a known endpoint by this address, or NULL. */
+struct w_network *world_remote_strict_network(
+	const struct world *world, const struct w_remote *remote, const struct ip *ip);
+/* Where this node shares a network, a rule that denies flows whose other end two other nodes claim. */
+void world_close_contested(
+	const struct world *world, enum flow_side side, uint8_t family, struct rule_list *rules);
+const char *world_remote_node(const struct w_remote *remote);
+void world_remotes_problems(const struct world *world, struct w_list *lines); /* owned strings */
+void world_remotes_free(struct world *world);
+
 /* world_address.c */
+void world_address_claim_remote(struct world *world, const struct ip *ip, struct w_remote *remote);
+void world_address_release_remote(
+	struct world *world, const struct ip *ip, struct w_remote *remote);
 void world_address_claim(struct world *world, const struct ip *ip, struct w_endpoint *owner);
 void world_address_release(struct world *world, const struct ip *ip, struct w_endpoint *owner);
 /* Brings the ruleset in line with the address's owners. */

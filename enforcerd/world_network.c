@@ -222,8 +222,10 @@ void world_network_settle(struct world *world, struct w_network *network)
 	bool enforced = world_network_enforced(network);
 	bool strict = isolation == ISOLATION_STRICT && enforced;
 
-	if (isolation != network->isolation || strict != network->strict)
+	if (isolation != network->isolation || strict != network->strict) {
 		mark_endpoints(world, network->record->id, false);
+		world_remotes_network(world, network->record);
+	}
 	network->isolation = isolation;
 	world->bridges_stale = true;
 	set_managed(world, network, enforced && isolation != ISOLATION_OFF);
@@ -238,6 +240,29 @@ void world_network_settle(struct world *world, struct w_network *network)
 	skeleton_strict(world->rs, &world->config.skeleton, true);
 }
 
+bool world_shares(const struct world *world)
+{
+	return world->sharing_count > 0;
+}
+
+/* Only where this node shares a network do other nodes' addresses count, and only there does anybody pay for the question. */
+static void share(struct world *world, const struct network *record, int by)
+{
+	size_t before = world->sharing_count;
+	struct w_group *group;
+
+	if (!record->shared)
+		return;
+	world->sharing_count += (size_t)by;
+	if (!before == !world->sharing_count)
+		return;
+	skeleton_remote(world->rs, &world->config.skeleton, world->sharing_count > 0);
+	for (group = world->groups; group; group = group->hh.next)
+		group->stale = true;
+	world->groups_stale = true;
+	world->published_stale |= world->published_count > 0;
+}
+
 void world_network_put(struct world *world, struct network *record)
 {
 	struct w_network *network = world_network_find(world, record->id);
@@ -247,6 +272,8 @@ void world_network_put(struct world *world, struct network *record)
 		return;
 	}
 	if (network) {
+		world_remotes_network(world, network->record);
+		share(world, network->record, -1);
 		/* names and bridge may change: begin anew under the same endpoints */
 		drop_strict(world, network);
 		set_managed(world, network, false);
@@ -260,6 +287,8 @@ void world_network_put(struct world *world, struct network *record)
 	make_names(network);
 	HASH_ADD_KEYPTR(hh, world->networks, record->id, strlen(record->id), network);
 	mark_endpoints(world, record->id, true);
+	share(world, record, 1);
+	world_remotes_network(world, record);
 	world_network_settle(world, network);
 }
 
@@ -268,6 +297,8 @@ void world_network_remove(struct world *world, struct w_network *network)
 	drop_strict(world, network);
 	set_managed(world, network, false);
 	mark_endpoints(world, network->record->id, true);
+	share(world, network->record, -1);
+	world_remotes_network(world, network->record);
 	HASH_DEL(world->networks, network);
 	network_free(network->record);
 	free(network);

@@ -281,9 +281,12 @@ static void mark_container(struct world *world, const char *key)
 	const char *name = strchr(key, '/');
 	struct w_endpoint *endpoint;
 
-	for (endpoint = world->endpoints; name && endpoint; endpoint = endpoint->hh.next)
+	if (!name)
+		return;
+	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next)
 		if (!strcmp(endpoint->record->container_name, name + 1))
 			world_mark_stale(world, endpoint);
+	world_remotes_mark_container(world, name + 1);
 }
 
 static void put_labels(struct world *world, const struct store_change *change)

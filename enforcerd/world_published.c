@@ -203,6 +203,7 @@ static void append_ingress(struct world *world, struct w_published *entry, struc
 		goto_admitted(rule);
 		return;
 	}
+	world_close_contested(world, SIDE_SRC, entry->family, rules);
 	towards(world, group, entry->chain, entry, &compiled, needed);
 	append_own(rules, &compiled.own);
 	for (size_t i = 0; i < compiled.tier_count; i++) {

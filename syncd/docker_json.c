@@ -90,6 +90,8 @@ static void read_event(
 		document_text(doc, doc->root, "Type"), document_text(doc, doc->root, "Action"));
 	event->id = xstrdup(document_text(doc, actor, "ID"));
 	event->time_ns = document_integer(doc, doc->root, "timeNano");
+	if (event->time_ns < 0)
+		event->time_ns = 0; /* differences of it and a clock must fit */
 	if (concerns_attachment(event->action))
 		event->container = xstrdup(document_text(doc, attributes, "container"));
 	if (!concerns_container(event->action))
@@ -543,12 +545,16 @@ static bool zone_of(const char *text, long *seconds)
 	return true;
 }
 
-/* RFC 3339 with nanoseconds to "seconds.nanoseconds"; NULL for anything else. */
-static char *since_of(const char *stamp)
+/* The year 2242: what later clocks show does not fit into nanoseconds, and a difference of it less so. */
+#define CLOCK_SECONDS_MAX 8600000000LL
+
+/* RFC 3339 with nanoseconds to "seconds.nanoseconds", and as a number; NULL for anything else. */
+static char *since_of(const char *stamp, long long *ns)
 {
 	struct tm tm = {0};
 	const char *rest = strptime(stamp, "%Y-%m-%dT%H:%M:%S", &tm);
 	char nanoseconds[] = "000000000";
+	long long seconds;
 	long zone;
 
 	if (!rest)
@@ -559,9 +565,13 @@ static char *since_of(const char *stamp)
 		memcpy(nanoseconds, rest, len < 9 ? len : 9);
 		rest += len;
 	}
-	return zone_of(rest, &zone)
-		       ? xasprintf("%lld.%s", (long long)timegm(&tm) - zone, nanoseconds)
-		       : NULL;
+	if (!zone_of(rest, &zone))
+		return NULL;
+	seconds = (long long)timegm(&tm) - zone;
+	if (seconds < 0 || seconds > CLOCK_SECONDS_MAX)
+		return NULL;
+	*ns = seconds * 1000000000LL + strtoll(nanoseconds, NULL, 10);
+	return xasprintf("%lld.%s", seconds, nanoseconds);
 }
 
 int docker_parse_info(char *text, size_t len, struct docker_info *out, struct err *err)
@@ -576,8 +586,8 @@ int docker_parse_info(char *text, size_t len, struct docker_info *out, struct er
 	*out = (struct docker_info){
 		.id = text_clean(document_text(&doc, doc.root, "ID"), RECORD_ID_MAX),
 		.name = text_clean(document_text(&doc, doc.root, "Name"), RECORD_NAME_MAX),
-		.since = since_of(document_text(&doc, doc.root, "SystemTime")),
 	};
+	out->since = since_of(document_text(&doc, doc.root, "SystemTime"), &out->clock_ns);
 	return 0;
 }
 

@@ -88,7 +88,8 @@ struct docker_version {
 
 struct docker_info {
 	char *id, *name;
-	char *since; /* the Engine's clock, as /events wants it: "seconds.nanoseconds" */
+	char *since;        /* the Engine's clock, as /events wants it: "seconds.nanoseconds" */
+	long long clock_ns; /* the same as a number; 0 where it cannot be read */
 };
 
 /*

@@ -419,6 +419,15 @@ static void want_gateway(struct inventory *inventory, const struct netw *connect
 	inventory_want(inventory, WANT_NETWORK, n ? n->info.record.id : GATEWAY_NETWORK, true);
 }
 
+/*
+ * The Engine publishes the ports of a running container at the network that goes first, which may be another one now, and with
+ * it their numbers. Its list has them only some time after the event.
+ */
+static void want_ports(struct inventory *inventory, const struct container *c)
+{
+	inventory_want(inventory, WANT_CONTAINER_SETTLED, c->id, false);
+}
+
 static void on_connect(struct inventory *inventory, const struct docker_event *event)
 {
 	const struct netw *n = inventory_network_find(inventory, event->id);
@@ -430,7 +439,7 @@ static void on_connect(struct inventory *inventory, const struct docker_event *e
 	want_gateway(inventory, n);
 	HASH_FIND_STR(inventory->containers, event->container, c);
 	if (c && c->state != ENDPOINT_STARTING)
-		inventory_want(inventory, WANT_CONTAINER, c->id, false); /* ports may have moved */
+		want_ports(inventory, c);
 }
 
 /*
@@ -442,6 +451,7 @@ static void on_disconnect(struct inventory *inventory, const struct docker_event
 	const struct netw *n = inventory_network_find(inventory, event->id);
 	struct attachment *a = n ? n->attachments : NULL, *next;
 	enum want_kind kind = WANT_NETWORK_AGAIN;
+	const struct container *c = NULL;
 
 	for (; a; a = next) {
 		next = a->next_of_network;
@@ -456,6 +466,9 @@ static void on_disconnect(struct inventory *inventory, const struct docker_event
 	}
 	inventory_want(inventory, kind, event->id, kind == WANT_NETWORK);
 	want_gateway(inventory, n);
+	HASH_FIND_STR(inventory->containers, event->container, c);
+	if (c && c->attachments && c->state != ENDPOINT_STARTING)
+		want_ports(inventory, c);
 }
 
 static void on_network_destroy(struct inventory *inventory, const struct docker_event *event)

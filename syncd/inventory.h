@@ -60,6 +60,7 @@ void inventory_synced(struct inventory *inventory, inventory_stamp asked);
 
 enum want_kind {
 	WANT_CONTAINER,
+	WANT_CONTAINER_SETTLED, /* once the Engine is through with what it is doing to it */
 	WANT_NETWORK,
 	WANT_NETWORK_AGAIN, /* only if an answer for it is under way: that one may be outdated */
 	WANT_IMAGE,

@@ -29,7 +29,7 @@ struct syncd {
 	struct event *resync_timer;
 	char *node, *engine_id;
 	bool rewrite_wanted; /* at the end of the next comparison: the first one, SIGHUP */
-	unsigned long long events;
+	unsigned long long events, losses;
 	bool stopping;
 	bool gave_up;
 	struct err reason; /* for giving up */
@@ -149,7 +149,7 @@ static void on_event(const struct docker_event *event, void *arg)
 
 	syncd->events++;
 	log_debug("engine", "event %s of %s, %.3f ms old", docker_action_name(event->action),
-		event->id, (double)(wall_nanoseconds() - event->time_ns) / 1e6);
+		event->id, ((double)wall_nanoseconds() - (double)event->time_ns) / 1e6);
 	if (syncd->follower)
 		follower_event(syncd->follower, event);
 }
@@ -166,6 +166,7 @@ static void on_event_lost(void *arg)
 {
 	struct syncd *syncd = arg;
 
+	syncd->losses++;
 	if (syncd->follower)
 		follower_sync(syncd->follower);
 }
@@ -220,12 +221,16 @@ static void on_metrics(struct strbuf *out, void *arg)
 			(double)have.rejected},
 		{"engine_connected", "gauge", "1 while the event stream is open.",
 			session_is_up(syncd->session)},
+		{"engine_losses_total", "counter", "Times an open event stream was lost.",
+			(double)session_losses(syncd->session)},
 		{"engine_in_sync", "gauge", "1 while a full comparison holds.",
 			followed && follower_is_synced(syncd->follower)},
 		{"redis_connected", "gauge", "1 while connected to Redis.",
 			publisher_connected(syncd->publisher)},
 		{"events_total", "counter", "Events of the Engine taken in.",
 			(double)syncd->events},
+		{"event_losses_total", "counter", "Times that events were, or may have been, lost.",
+			(double)syncd->losses},
 		{"resyncs_total", "counter", "Full comparisons completed.",
 			followed ? (double)follower_syncs(syncd->follower) : 0},
 		{"writes_total", "counter", "Transactions written to Redis.",

@@ -247,6 +247,14 @@ class Lab:
         except TimeoutError:
             pass
 
+    def wait_reported(self, bound):
+        """Until enforcerd has had a look at the store, if it can."""
+        before = self.status()
+        try:
+            wait_until(lambda: self.status() != before, "a report", bound)
+        except TimeoutError:
+            pass
+
     def wrong_records(self):
         here = {key: json.loads(text) for key, text in self.redis.records(f"networks:{NODE}").items()}
         lines = truth.differences({k: comparable_network(r) for k, r in here.items()}, truth.networks(self.engine), "network")

@@ -308,7 +308,7 @@ class Script:
     def break_redis(self):
         self.pick((
             (self.redis_stops, 2), (self.redis_flushed, 1), (self.redis_empty, 1), (self.redis_restarts, 2), (self.redis_kills, 2),
-            (self.redis_small_buffers, 1), (self.redis_saved, 2), (self.redis_old, 2),
+            (self.redis_small_buffers, 1), (self.redis_saved, 1), (self.redis_old, 4),
         ))()  # fmt: skip
 
     def redis_stops(self):
@@ -357,6 +357,7 @@ class Script:
         self.say("redis restarts with the old dump")
         self.redis_goes_on()
         self.lab.restore_dump()
+        self.lab.wait_reported(1)
 
     def break_process(self):
         name = self.dice.choice(("syncd", "enforcerd"))

@@ -238,6 +238,21 @@ class Judging(Case):
         result = self.ctl("diff", "-f", "-", stdin="kind: x")
         self.assertEqual((result.status, result.out), (1, ""))
 
+    def test_apply_says_when_isolation_alone_has_closed_the_egress(self):
+        result = self.ok("apply", "-f", "-", stdin=DATABASE)
+        self.assertIn("note: policy database selects 1 endpoint that no policy allows port 53: names outside are lost to it; "
+                      "see deploy/examples/allow-dns.yaml\n", result.err)
+        self.assertNotIn("port 53", self.ok("apply", "--staged", "-f", "-", stdin=DATABASE).err)
+        # explain says so of the container, and of a policy that selects what it cannot govern
+        result = self.ok("explain", "--from", "db", "--to", "198.51.100.7", "--port", "443")
+        self.assertIn("no rule lets db ask a name server outside (port 53)", result.out)
+        self.ok("apply", "-f", "-", stdin=FRONTEND.replace("name: frontend", "name: vain")
+                .replace("role == 'frontend'", "docker/container == 'other'"))
+        self.add_endpoint("other", {"docker/container": "other"}, ipv4="172.18.0.4")
+        result = self.ok("explain", "--from", "other", "--to", "198.51.100.7", "--port", "443")
+        self.assertTrue(result.out.startswith("allowed: other"), result.out)
+        self.assertIn("note: policy vain selects other, which is not isolated\n", result.out)
+
     def test_apply_says_when_names_are_lost(self):
         result = self.ok("apply", "-f", "-", stdin=FRONTEND)
         self.assertIn("policy frontend closes the egress of 1 endpoint that no policy allows port 53", result.err)
@@ -406,6 +421,50 @@ class Reading(Case):
         self.add_endpoint("three", {"role": "c"})
         lines = self.ok("match", "role == 'a'").out.splitlines()[1:]
         self.assertEqual([line.split()[1] for line in lines], ["one", "two"])
+
+
+class Hostile(Case):
+    """What no selector can be is refused quickly, wherever one may stand."""
+
+    DEEP = "(" * 10000 + "all()" + ")" * 10000
+    LONG = "a == 'b' || " * 87382 + "a == 'b'"  # 1 MiB
+    NOTS = "!" * 10000 + "has(a)"
+    WIDE = "a in {" + ",".join(f"'{i}'" for i in range(20000)) + "}"
+
+    def quickly(self, *words, stdin=""):
+        begun = time.monotonic()
+        result = self.ctl(*words, stdin=stdin)
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertEqual((result.status, result.out), (1, ""))
+        self.assertLess(len(result.err), 2000)
+        return result.err
+
+    def test_in_files(self):
+        for selector in (self.DEEP, self.LONG, self.WIDE):
+            for text in (DATABASE.replace("role == 'database'", json.dumps(selector)),
+                         DATABASE.replace("role == 'frontend'", json.dumps(selector)),
+                         DATABASE.replace("role == 'frontend'", "all()\n      notSelector: " + json.dumps(selector)),
+                         json.dumps({"apiVersion": "projectcalico.org/v3", "kind": "GlobalNetworkPolicy",
+                                     "metadata": {"name": "x"}, "spec": {"selector": selector}}),
+                         json.dumps({"apiVersion": "projectcalico.org/v3", "kind": "GlobalNetworkPolicy",
+                                     "metadata": {"name": "x"}, "spec": {"namespaceSelector": selector}})):
+                for verb in ("apply", "validate", "diff", "convert"):
+                    self.assertRegex(self.quickly(verb, "-f", "-", stdin=text), r"^-:\d+:\d+: .*selector")
+        self.assertEqual(self.policies(), {})
+
+    def test_on_the_command_line(self):
+        for selector in (self.DEEP, self.LONG[:100000], self.WIDE[:100000]):
+            self.assertIn("bad selector", self.quickly("match", selector))
+            self.assertIn("bad selector", self.quickly("match", selector, "--label", "a=b"))
+        # long, but nothing is nested
+        begun = time.monotonic()
+        self.assertEqual(self.ok("match", self.NOTS, "--label", "a=b").out, "true\n")
+        self.assertEqual(self.ok("match", "!" + self.NOTS, "--label", "a=b").out, "false\n")
+        self.assertLess(time.monotonic() - begun, 5)
+
+    def test_deep_documents(self):
+        for text in ("[" * 100000, "{a: " * 100000, "- " * 100000, "&a [" * 1000 + "*a" + "]" * 1000):
+            self.assertRegex(self.quickly("apply", "-f", "-", stdin=text), r"^-:")
 
 
 class Using(Case):

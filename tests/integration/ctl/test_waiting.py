@@ -93,7 +93,7 @@ class Waiting(Case):
         result = self.ctl("apply", "--wait", "--timeout", "3s", "-f", "-", stdin=DATABASE)
         self.assertEqual(result.status, 1)
         self.assertLess(time.monotonic() - begun, 20)
-        self.assertEqual(result.out, "Successfully applied 1 'policy' resource(s)\n")
+        self.assertEqual(result.out, "Successfully applied 1 'policy' resource(s)\nUnchanged 1\n")
         self.assertEqual(re.sub(r"silent for 1\d\d s", "silent for N s", result.err).splitlines(), [
             "bulkheadctl: node n1 has not followed: it has revision 1 in force, and 2 is written; "
             "stream policies: the store is older",

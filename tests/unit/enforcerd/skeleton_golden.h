@@ -5,6 +5,10 @@
  */
 /* clang-format off */
 static const char skeleton_golden[] =
+	"\tset contested4 { type ipv4_addr comment \"claimed by two other nodes\"\n"
+	"\t}\n"
+	"\tset contested6 { type ipv6_addr comment \"claimed by two other nodes\"\n"
+	"\t}\n"
 	"\tmap egress_groups4 { type mark : verdict comment \"group of the address, by groups4|6 : what it may send\"\n"
 	"\t\t* comment \"no such group any more\" : jump denied\n"
 	"\t}\n"
@@ -162,6 +166,10 @@ static const char skeleton_golden[] =
 	"\t}\n"
 	"\tset port_macs { type ifname . ether_addr comment \"port . the MAC bound to it\"\n"
 	"\t}\n"
+	"\tset remote4 { type ipv4_addr comment \"endpoints of other nodes\"\n"
+	"\t}\n"
+	"\tset remote6 { type ipv6_addr comment \"endpoints of other nodes\"\n"
+	"\t}\n"
 	"\tchain bound { # what is bound to another port\n"
 	"\t\tip saddr @owned4 iifname . ip saddr != @at4 log \"bulkhead spoofed\" counter spoofed goto denied\n"
 	"\t\tip6 saddr @owned6 iifname . ip6 saddr != @at6 log \"bulkhead spoofed\" counter spoofed goto denied\n"
@@ -239,6 +247,8 @@ static const char skeleton_golden[] =
 	"\t\tmeta l4proto 17 th sport 67 goto slow\n"
 	"\t\tmeta l4proto 17 th sport 547 goto slow\n"
 	"\t\taccept\n"
+	"\t}\n"
+	"\tchain remote { # what is another node's, from a container\n"
 	"\t}\n"
 	"\tchain slow { # what is not plainly an endpoint's own\n"
 	"\t\tjump bound\n"

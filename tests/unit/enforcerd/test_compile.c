@@ -410,6 +410,38 @@ START_TEST(test_a_group_is_its_policies_and_an_end)
 }
 END_TEST
 
+/* What a trial of a change tells: as it would be with the changed policy in the place of the one in force. */
+START_TEST(test_a_staged_policy_takes_its_namesakes_place)
+{
+	CLEANUP(policy)
+	struct policy *staged = policy_of("_staged/a", "[{'action':'allow','protocol':'udp'}]");
+	CLEANUP(policy)
+	struct policy *in_force = policy_of("a", "[{'action':'allow','protocol':'tcp'}]");
+	CLEANUP(policy) struct policy *other = policy_of("b", "[{'action':'deny','protocol':6}]");
+	const struct policy *const all[] = {staged, in_force, other};
+	struct compile_scope scope = {.dir = DIR_INGRESS, .family = 4, .view = VIEW_STAGED};
+	struct compiled compiled = {0};
+	struct needed_list needed = {0};
+	cleanup_free char *told = NULL, *done = NULL;
+
+	staged->staged = true;
+	ck_assert_int_eq(compile_group(all, COUNT(all), &scope, &compiled, &needed, NULL), 0);
+	told = rendered(&compiled.own, &needed);
+	needed_list_free(&needed);
+	compiled = (struct compiled){0};
+	ck_assert_ptr_nonnull(strstr(told, "policy _staged/a ingress[0]"));
+	ck_assert_ptr_null(strstr(told, "policy a ingress[0]"));
+	ck_assert_ptr_nonnull(strstr(told, "policy b ingress[0]"));
+	scope.view = VIEW_IN_FORCE;
+	ck_assert_int_eq(compile_group(all, COUNT(all), &scope, &compiled, &needed, NULL), 0);
+	done = rendered(&compiled.own, &needed);
+	needed_list_free(&needed);
+	ck_assert_ptr_null(strstr(done, "_staged"));
+	ck_assert_ptr_nonnull(strstr(done, "policy a ingress[0]"));
+	ck_assert_ptr_nonnull(strstr(done, "policy b ingress[0]"));
+}
+END_TEST
+
 /* Rules of the other family, and their sets, are left out; what is of both says whose packets it meets. */
 START_TEST(test_a_group_has_rules_of_its_family_alone)
 {
@@ -521,6 +553,7 @@ int main(void)
 	tcase_add_test(tcase, test_more_conditions_than_a_rule_holds);
 	tcase_add_loop_test(tcase, test_port_lists_do_not_grow_without_bound, 0, (int)COUNT(sizes));
 	tcase_add_test(tcase, test_a_group_is_its_policies_and_an_end);
+	tcase_add_test(tcase, test_a_staged_policy_takes_its_namesakes_place);
 	tcase_add_test(tcase, test_a_group_has_rules_of_its_family_alone);
 	tcase_add_test(tcase, test_a_group_without_policies_is_closed);
 	tcase_add_test(tcase, test_group_names);

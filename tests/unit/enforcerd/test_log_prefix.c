@@ -46,6 +46,7 @@ START_TEST(test_reads_as_a_sentence_and_back)
 		{LOG_STAGED, DIR_INGRESS, "x", LOG_NO_RULE, "bulkhead ingress staged x"},
 		{LOG_STAGED, DIR_EGRESS, "", LOG_NO_RULE, "bulkhead egress staged"},
 		{LOG_INVALID, DIR_EGRESS, "", LOG_NO_RULE, "bulkhead egress invalid"},
+		{LOG_CONTESTED, DIR_COUNT, "", LOG_NO_RULE, "bulkhead contested"},
 		{LOG_CONDEMNED, DIR_COUNT, "", LOG_NO_RULE, "bulkhead condemned"},
 		/* policies may be called like our own words */
 		{LOG_END, DIR_EGRESS, "end", LOG_NO_RULE, "bulkhead egress end end"},

@@ -154,7 +154,7 @@ START_TEST(test_everything_that_rules_name_is_declared)
 		.counter = collect_counter, .set = collect, .chain = collect_chain};
 	static const struct ruleset_visitor rules = {.chain = check_names};
 	static const char wanted[] =
-		"counter condemned counter host counter invalid counter midstream counter port "
+		"counter condemned counter contested counter host counter invalid counter midstream counter port "
 		"counter published counter spoofed counter strict counter untracked";
 	CLEANUP(ruleset) struct ruleset *rs = ruleset_new();
 	cleanup_strbuf struct strbuf declared = {0};

@@ -13,15 +13,24 @@ enum {
 	NETWORKS = 3,
 	POLICY_NAMES = 6,
 	OVERRIDES = 4,
-	LABELS = 4,
+	LABELS = 5,
+	PEERS = 2,
+	PEER_ENDPOINTS = 4,
+	PEER_NETWORKS = 2,
 	TIERS = 3,
 	NETSETS = 3,
-	FIELDS = ENDPOINTS + NETWORKS + POLICY_NAMES + OVERRIDES + LABELS + TIERS + NETSETS,
+	FIELDS = ENDPOINTS + NETWORKS + POLICY_NAMES + OVERRIDES + LABELS + TIERS + NETSETS +
+		 PEERS * (PEER_ENDPOINTS + PEER_NETWORKS),
+	STREAMS = 2 + PEERS,
 	STEPS = 600
 };
 
+static const char *const streams[STREAMS] = {
+	NODE_STREAM, POLICIES, STORE_NODE_STREAM "b", STORE_NODE_STREAM "c"};
+
 /* One field of a hash: its record now, or NULL. */
 struct field {
+	int stream;
 	enum store_kind kind;
 	char id[32];
 	char *record;
@@ -38,32 +47,46 @@ static unsigned draw(unsigned n)
 
 /* --- records ----------------------------------------------------------------------------------- */
 
-static char *random_endpoint(const char *id)
+static const char *node_of(int stream)
+{
+	return streams[stream] + strlen(STORE_NODE_STREAM);
+}
+
+/* Few addresses, so that owners meet; network 3 shares those of network 1, and other nodes have a network 1, too. */
+static char *random_endpoint(const struct field *field)
 {
 	static const char *const labels[] = {"{}", "{'docker/container':'x'}", "{'role':'db'}",
 		"{'role':'web'}", "{'role':'web','tier':'front'}", "{'tier':'front'}"};
 	static const char *const rejected[] = {"{}", "{}", "{}", "{'a b':'bad key'}"};
 	static const char *const names[] = {"one", "two", "three"};
-	int network = 1 + (int)draw(NETWORKS);
-	/* few addresses, so that owners meet; network 3 shares those of network 1 */
+	int network = field->stream ? (int)(draw(2) ? 1 : 4) : 1 + (int)draw(NETWORKS);
 	int subnet = network == 3 ? 1 : network;
-	cleanup_free char *ipv4 = xasprintf("'10.%d.0.%u'", subnet, 2 + draw(4));
+	const char *name = pick(names);
 	cleanup_free char *ipv6 =
 		draw(2) ? xasprintf("'fd00:%d::%u'", subnet, 2 + draw(3)) : xstrdup("null");
+	cleanup_free char *quoted = xasprintf(
+		"{'v':1,'id':'%s','node':'%s','container':{'id':'c-%s','name':'%s','image':''},"
+		"'network':{'id':'net%d0000000','name':'net%d','driver':'%s'},'ipv4':'10.%d.0.%u',"
+		"'ipv6':%s,'mac':null,'labels':%s,'rejected':%s,'ports':[],'state':'running'}",
+		field->id, node_of(field->stream), field->id, name, network, network,
+		network == 3 ? "macvlan" : "bridge", subnet, 2 + draw(4), ipv6, pick(labels),
+		pick(rejected));
 
-	return endpoint_record(id, pick(names), network, network == 3 ? "macvlan" : "bridge", ipv4,
-		ipv6, pick(labels), pick(rejected));
+	return unquote(quoted);
 }
 
 static char *random_network(int n)
 {
 	static const char *const isolations[] = {"null", "null", "'strict'", "'labelled'", "'off'"};
-	cleanup_free char *quoted = NULL;
+	static const char *const domains[] = {"null", "'dom'", "'dom'", "'else'"};
+	int subnet = n == 3 ? 1 : n;
+	cleanup_free char *bridge = n == 3 ? xstrdup("null") : xasprintf("'br-%d'", n);
+	cleanup_free char *quoted =
+		xasprintf("{'v':1,'id':'net%d0000000','name':'net%d','driver':'%s','bridge':%s,"
+			  "'subnets':['10.%d.0.0/16','fd00:%d::/64'],'shared':%s,'isolation':%s}",
+			n, n, n == 3 ? "macvlan" : "bridge", bridge, subnet, subnet, pick(domains),
+			n == 3 ? "null" : pick(isolations));
 
-	if (n != 3)
-		return network_record(n, "bridge", pick(isolations));
-	quoted = xstrdup("{'v':1,'id':'net30000000','name':'net3','driver':'macvlan','bridge':null,"
-			 "'subnets':['10.1.0.0/16','fd00:1::/64'],'shared':null,'isolation':null}");
 	return unquote(quoted);
 }
 
@@ -127,7 +150,7 @@ static char *random_record(const struct field *field)
 
 	switch (field->kind) {
 	case KIND_ENDPOINT:
-		return random_endpoint(field->id);
+		return random_endpoint(field);
 	case KIND_NETWORK:
 		return random_network(field->id[3] - '0');
 	case KIND_POLICY:
@@ -147,7 +170,8 @@ static void name_fields(struct field fields[FIELDS])
 {
 	static const char *const overrides[OVERRIDES] = {
 		NODE "/net1", "*/net1", NODE "/net2", "*/net2"};
-	static const char *const labels[LABELS] = {NODE "/one", "*/one", NODE "/two", "other/one"};
+	static const char *const labels[LABELS] = {
+		NODE "/one", "*/one", NODE "/two", "other/one", "b/one"};
 	static const char *const tiers[TIERS] = {"ops", "mid", "late"};
 	static const char *const netsets[NETSETS] = {"partners", "b", "a"};
 	size_t n = 0;
@@ -168,6 +192,18 @@ static void name_fields(struct field fields[FIELDS])
 		fields[n].kind = KIND_NETWORK;
 		snprintf(fields[n].id, sizeof(fields[n].id), "net%d0000000", i);
 	}
+	for (int i = 0; i < PEERS * PEER_ENDPOINTS; i++, n++) {
+		fields[n].kind = KIND_ENDPOINT;
+		fields[n].stream = 2 + i % PEERS;
+		snprintf(fields[n].id, sizeof(fields[n].id), "ep%d", i / PEERS);
+	}
+	for (int i = 0; i < PEERS * PEER_NETWORKS; i++, n++) {
+		fields[n].kind = KIND_NETWORK;
+		fields[n].stream = 2 + i % PEERS;
+		snprintf(fields[n].id, sizeof(fields[n].id), "net%d0000000", i / PEERS ? 4 : 1);
+	}
+	for (size_t i = n; i < FIELDS; i++)
+		fields[i].stream = 1;
 	for (int i = 0; i < POLICY_NAMES; i++, n++) {
 		fields[n].kind = KIND_POLICY;
 		snprintf(fields[n].id, sizeof(fields[n].id), "policy-%d", i);
@@ -184,11 +220,6 @@ static void name_fields(struct field fields[FIELDS])
 
 /* --- worlds ------------------------------------------------------------------------------------ */
 
-static bool of_node(const struct field *field)
-{
-	return field->kind == KIND_ENDPOINT || field->kind == KIND_NETWORK;
-}
-
 static struct world *new_world(void)
 {
 	static char net2[] = "*2";
@@ -202,7 +233,7 @@ static struct world *new_world(void)
 }
 
 /* Everything of one stream, in random order. */
-static void snapshot(struct world *world, const struct field fields[FIELDS], bool node)
+static void snapshot(struct world *world, const struct field fields[FIELDS], int stream)
 {
 	struct batch batch = {0};
 	size_t start = draw(FIELDS), step = 1;
@@ -222,21 +253,21 @@ static void snapshot(struct world *world, const struct field fields[FIELDS], boo
 			break;
 	}
 	for (size_t i = 0, n = start; i < FIELDS; i++, n = (n + step) % FIELDS)
-		if (fields[n].record && of_node(&fields[n]) == node)
+		if (fields[n].record && fields[n].stream == stream)
 			add(&batch, fields[n].kind, fields[n].id, xstrdup(fields[n].record));
-	apply(world, node ? NODE_STREAM : POLICIES, &batch, true);
+	apply(world, streams[stream], &batch, true);
 }
 
 /* Changes a few fields of one stream, some of them more than once, and tells the world. */
 static void random_batch(struct world *world, struct field fields[FIELDS])
 {
 	struct batch batch = {0};
-	bool node = draw(2);
+	int stream = (int)draw(STREAMS);
 
 	for (unsigned changes = 1 + draw(4); changes;) {
 		struct field *field = &fields[draw(FIELDS)];
 
-		if (of_node(field) != node)
+		if (field->stream != stream)
 			continue;
 		free(field->record);
 		field->record = draw(3) ? random_record(field) : NULL;
@@ -250,7 +281,19 @@ static void random_batch(struct world *world, struct field fields[FIELDS])
 		}
 		changes--;
 	}
-	apply(world, node ? NODE_STREAM : POLICIES, &batch, false);
+	apply(world, streams[stream], &batch, false);
+	if (stream >= 2 && world_node_incomplete(world, node_of(stream)))
+		snapshot(world, fields, stream);
+}
+
+static void lose_a_node(struct world *world, struct field fields[FIELDS])
+{
+	int stream = 2 + (int)draw(PEERS);
+
+	for (size_t i = 0; i < FIELDS; i++)
+		if (fields[i].stream == stream)
+			free(steal_ptr(fields[i].record));
+	world_forget_node(world, node_of(stream));
 }
 
 static char *all_of(struct world *world)
@@ -264,9 +307,10 @@ static char *all_of(struct world *world)
 	const struct world_bridge *bridge = world_bridges(world, &bridges);
 
 	strbuf_addf(&out,
-		"%s%s%sendpoints %zu isolated %zu networks %zu policies %zu selectors %zu groups %zu conflicts %zu rejected %zu\n",
+		"%s%s%sendpoints %zu isolated %zu networks %zu policies %zu selectors %zu groups %zu conflicts %zu "
+		"rejected %zu remote %zu contested %zu\n",
 		rules, problems, others, s.endpoints, s.isolated, s.networks, s.policies,
-		s.selectors, s.groups, s.conflicts, s.rejected);
+		s.selectors, s.groups, s.conflicts, s.rejected, s.remote, s.contested);
 	for (size_t i = 0; i < bridges; i++)
 		strbuf_addf(&out, "%s %s %s\n", bridge[i].name, bridge[i].network,
 			isolation_name(bridge[i].isolation));
@@ -297,10 +341,10 @@ static void compare(struct world *world, const struct field fields[FIELDS], int 
 	CLEANUP(world) struct world *fresh = new_world();
 	cleanup_free char *got = all_of(world), *wanted = NULL;
 	cleanup_strbuf struct strbuf text = {0};
-	bool node_first = draw(2);
+	int first = (int)draw(STREAMS), up = draw(2) ? 1 : STREAMS - 1;
 
-	snapshot(fresh, fields, node_first);
-	snapshot(fresh, fields, !node_first);
+	for (int i = 0; i < STREAMS; i++, first = (first + up) % STREAMS)
+		snapshot(fresh, fields, first);
 	wanted = all_of(fresh);
 	if (!strcmp(got, wanted))
 		return;
@@ -379,10 +423,16 @@ START_TEST(test_the_way_to_a_world_does_not_matter)
 	fflush(stdout);
 	name_fields(fields);
 	for (int step = 0; step < STEPS; step++) {
-		if (draw(20))
+		switch (draw(20)) {
+		case 0:
+			snapshot(world, fields, (int)draw(STREAMS));
+			break;
+		case 1:
+			lose_a_node(world, fields);
+			break;
+		default:
 			random_batch(world, fields);
-		else
-			snapshot(world, fields, draw(2));
+		}
 		if (draw(3) == 0)
 			commit(world);
 		compare(world, fields, step);

@@ -206,7 +206,7 @@ UNUSED_HELPER struct endpoint *published(const char *id)
 /* "c:id! n:id ...": wishes in order, ! for urgent ones. */
 UNUSED_HELPER const char *wants(void)
 {
-	static const char *const names[] = {"c:", "n:", "again:", "i:", "all"};
+	static const char *const names[] = {"c:", "settled:", "n:", "again:", "i:", "all"};
 	struct want want;
 
 	strbuf_free(&out);
