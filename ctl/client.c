@@ -245,3 +245,33 @@ int client_policies(struct redis_sync *redis, struct policies *policies, struct 
 		       ? -1
 		       : 0;
 }
+
+char *client_head(struct redis_sync *redis, const char *stream, struct err *err)
+{
+	cleanup_free char *key = store_head_key(stream);
+	CLEANUP(redis_reply) redis_reply *reply = redis_sync_call(redis, err, "GET", key, NULL);
+	const char *text = redis_reply_text(reply, NULL);
+
+	if (!reply)
+		return NULL;
+	return xstrdup(text ? text : "");
+}
+
+json_t *client_heads(struct redis_sync *redis, struct err *err)
+{
+	cleanup_json json_t *nodes = client_nodes(redis, err);
+	cleanup_json json_t *heads = json_object();
+	size_t i, count = json_array_size(nodes);
+
+	for (i = 0; nodes && i <= count; i++) {
+		const char *node = json_string_value(json_array_get(nodes, i));
+		cleanup_free char *stream = node ? xasprintf(STORE_NODE_STREAM "%s", node)
+						 : xstrdup(STORE_POLICIES_STREAM);
+		cleanup_free char *head = client_head(redis, stream, err);
+
+		if (!head)
+			return NULL;
+		json_object_set_new(heads, stream, json_string(head));
+	}
+	return nodes ? steal_ptr(heads) : NULL;
+}

@@ -41,4 +41,9 @@ void client_warn_created(const struct store_edit_result *result);
 /* Flushes stdout and tells whether all that was printed has gone out: the exit status. */
 int client_finish(void);
 
+/* A stream's head, "" where it is absent. Caller frees; NULL on failure. */
+char *client_head(struct redis_sync *redis, const char *stream, struct err *err) must_check;
+/* Stream -> head, of the policies and of every node that has registered. New reference; NULL on failure. */
+json_t *client_heads(struct redis_sync *redis, struct err *err) must_check;
+
 #endif

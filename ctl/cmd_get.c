@@ -3,6 +3,7 @@
 #include "common/xalloc.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/lag.h"
 #include "ctl/notes.h"
 #include "ctl/printable.h"
 #include "ctl/v3_define.h"
@@ -55,6 +56,7 @@ struct getting {
 	struct redis_sync *redis;
 	struct wanted *wanted;
 	struct view *view;
+	json_t *heads; /* of nodes */
 };
 
 /* --- endpoints and networks -------------------------------------------------------------------------- */
@@ -99,6 +101,25 @@ static int get_networks(struct getting *get, struct err *err)
 
 /* --- nodes ------------------------------------------------------------------------------------------- */
 
+static void take_field(const char *name, const char *value, size_t len, void *arg)
+{
+	json_t *text = json_stringn(value, len);
+
+	if (text)
+		json_object_set_new(arg, name, text);
+}
+
+static json_t *read_lag(struct getting *get, const char *node)
+{
+	cleanup_free char *key = store_status_key(node);
+	cleanup_json json_t *status = json_object();
+	struct err err = {0};
+
+	if (client_each(get->redis, key, take_field, status, &err))
+		client_warn("%s", err.text);
+	return lag_build(status, node, get->heads);
+}
+
 static void show_node(const char *field, const char *value, size_t len, void *arg)
 {
 	struct getting *get = arg;
@@ -110,16 +131,24 @@ static void show_node(const char *field, const char *value, size_t len, void *ar
 		return;
 	record = record_decode(value, len, &err);
 	node = record ? node_from_json(record, field, &err) : NULL;
-	if (node)
-		view_node(get->view, node, (long long)time(NULL));
-	else
+	if (node) {
+		cleanup_json json_t *lag = read_lag(get, field);
+
+		view_node(get->view, node, lag, (long long)time(NULL));
+	} else {
 		client_warn("%s %s: %s", STORE_NODES, field, err.text);
+	}
 	node_free(node);
 }
 
 static int get_nodes(struct getting *get, struct err *err)
 {
-	return client_each(get->redis, STORE_NODES, show_node, get, err);
+	int rc;
+
+	get->heads = client_heads(get->redis, err);
+	rc = get->heads ? client_each(get->redis, STORE_NODES, show_node, get, err) : -1;
+	json_decref(get->heads);
+	return rc;
 }
 
 /* --- policies ---------------------------------------------------------------------------------------- */

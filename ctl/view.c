@@ -3,6 +3,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/lag.h"
 #include "ctl/resource_version.h"
 #include "ctl/v3_define.h"
 #include "ctl/v3_view.h"
@@ -22,9 +23,10 @@ static const char *const *headings(enum view_kind kind, bool wide)
 		"NODE", "NAME", "DRIVER", "BRIDGE", "SUBNETS", "ISOLATION", NULL};
 	static const char *const networks_wide[] = {"NODE", "NAME", "DRIVER", "BRIDGE", "SUBNETS",
 		"ISOLATION", "DECIDED BY", "SHARED", "ID", NULL};
-	static const char *const nodes[] = {"NODE", "VERSION", "HEARTBEAT", NULL};
-	static const char *const nodes_wide[] = {
-		"NODE", "VERSION", "HEARTBEAT", "ENGINE", "BOOT", "INSTANCE", NULL};
+	static const char *const nodes[] = {"NODE", "VERSION", "HEARTBEAT", "POLICIES BEHIND",
+		"ENDPOINTS BEHIND", "OTHERS BEHIND", NULL};
+	static const char *const nodes_wide[] = {"NODE", "VERSION", "HEARTBEAT", "POLICIES BEHIND",
+		"ENDPOINTS BEHIND", "OTHERS BEHIND", "ENGINE", "BOOT", "INSTANCE", NULL};
 	static const char *const tiers[] = {"NAME", "ORDER", "DEFAULT ACTION", NULL};
 	static const char *const tiers_wide[] = {
 		"NAME", "ORDER", "DEFAULT ACTION", "POLICIES", NULL};
@@ -163,30 +165,42 @@ void view_network(struct view *view, const struct world_network *network)
 	const struct network *n = network->record;
 	cleanup_free char *subnets = join_subnets(n);
 	const char *isolation = isolation_name(network->isolation);
+	bool enforced = isolation_enforced(n);
+	cleanup_free char *told = xasprintf("%s%s", isolation, enforced ? "" : " (not enforced)");
 	json_t *record;
 
 	if (view->table) {
-		ADD_ROW(view, 6, network->node, n->name, n->driver, n->bridge, subnets, isolation,
+		ADD_ROW(view, 6, network->node, n->name, n->driver, n->bridge, subnets, told,
 			network->source, n->shared, n->id);
 		return;
 	}
 	record = network_to_json(n);
 	json_object_set_new(record, "node", json_string(network->node));
 	json_object_set_new(record, "effectiveIsolation", json_string(isolation));
+	json_object_set_new(record, "enforced", json_boolean(enforced));
 	json_object_set_new(record, "decidedBy", json_string(network->source));
 	json_array_append_new(view->list, record);
 }
 
-void view_node(struct view *view, const struct node *node, long long now)
+void view_node(struct view *view, const struct node *node, const json_t *lag, long long now)
 {
 	long long age = now > node->heartbeat ? now - node->heartbeat : 0;
 	cleanup_free char *heartbeat = xasprintf("%lld s ago", age);
 
-	if (view->table)
-		ADD_ROW(view, 3, node->node, node->version, heartbeat, node->engine, node->boot,
-			node->instance);
-	else
-		json_array_append_new(view->list, node_to_json(node));
+	cleanup_free char *policies = lag_text(lag, "policies");
+	cleanup_free char *endpoints = lag_text(lag, "endpoints");
+	cleanup_free char *others = lag_text(lag, "others");
+	json_t *record;
+
+	if (view->table) {
+		ADD_ROW(view, 6, node->node, node->version, heartbeat, policies, endpoints, others,
+			node->engine, node->boot, node->instance);
+		return;
+	}
+	record = node_to_json(node);
+	json_object_set_new(record, "heartbeatAge", json_integer(age));
+	json_object_set(record, "lag", (json_t *)lag);
+	json_array_append_new(view->list, record);
 }
 
 /* --- policies ---------------------------------------------------------------------------------------- */

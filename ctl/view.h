@@ -34,8 +34,8 @@ void view_clear(struct view *view);
 
 void view_endpoint(struct view *view, const struct world_endpoint *endpoint);
 void view_network(struct view *view, const struct world_network *network);
-/* now: unix seconds, for the heartbeat's age. */
-void view_node(struct view *view, const struct node *node, long long now);
+/* now: unix seconds, for the heartbeat's age; lag: as lag_build(). */
+void view_node(struct view *view, const struct node *node, const json_t *lag, long long now);
 /* record is what is stored and policy the same, parsed. */
 void view_policy(struct view *view, const json_t *record, const struct policy *policy,
 	const struct world *world);

@@ -5,6 +5,7 @@
 #include "common/xalloc.h"
 #include "syncd/clock.h"
 
+#include <malloc.h>
 #include <string.h>
 
 struct publisher {
@@ -16,6 +17,7 @@ struct publisher {
 	void *arg;
 	double since; /* when the oldest event that is not in Redis yet was read, or 0 */
 	bool told;    /* the present trouble has been logged */
+	bool whole;   /* everything is being written, not what changed */
 	struct publisher_stats stats;
 };
 
@@ -26,6 +28,7 @@ static void on_whole(struct store_change **changes, size_t *count, void *arg)
 	struct publisher *publisher = arg;
 
 	inventory_whole(publisher->inventory, changes, count);
+	publisher->whole = true;
 }
 
 static void on_written(const struct store_head *head, void *arg)
@@ -37,6 +40,10 @@ static void on_written(const struct store_head *head, void *arg)
 	if (publisher->told)
 		log_info("redis", "writing again, revision %llu", head->revision);
 	publisher->told = false;
+	/* every record, twice over and then as a command: half of what is resident after it, if it is not given back */
+	if (publisher->whole)
+		malloc_trim(0);
+	publisher->whole = false;
 	if (!publisher->since)
 		return;
 	stats->latency_last = monotonic_seconds() - publisher->since;

@@ -36,6 +36,7 @@ struct session {
 	struct docker_info info;
 	struct event_lines lines;
 	struct event_lag lag;
+	double late_told; /* in monotonic seconds, or 0 */
 };
 
 static void set_timer(struct session *session, unsigned ms)
@@ -149,10 +150,16 @@ static void ping(struct session *session)
 	engine_get(session->engine, "/_ping", on_pong, session);
 }
 
+/* Asked for everything each time, as there may be more each time, but not told as often. */
 static void events_lost(struct session *session)
 {
-	log_warn("engine", "event stream: read so late that the Engine may have dropped events; "
-			   "reading everything again");
+	double now = monotonic_seconds();
+
+	if (!session->late_told || now - session->late_told >= SESSION_LATE_TOLD_SECONDS) {
+		log_warn("engine", "event stream: events come late and some may be missing; "
+				   "reading everything again");
+		session->late_told = now;
+	}
 	session->ops.event_lost(session->arg);
 }
 

@@ -9,20 +9,18 @@ A bounded share runs always, on the release that BULKHEAD_ENGINE names; BULKHEAD
 release. BULKHEAD_STARTS is another number.
 """
 
-import bisect
 import concurrent.futures
 import json
 import os
-import re
 import statistics
 import sys
 import time
 import unittest
-from datetime import datetime
 
 from harness import Capture, Case, Engine, Stack, wait_until
 from harness.case import require
 from harness.engine import LABEL_PREFIX
+from harness.figures import Log, figure, spread
 from harness.probe import build
 from harness.process import Process
 from harness.release import RELEASES
@@ -63,19 +61,6 @@ def setUpModule():
     require()
 
 
-def figure(text: str) -> None:
-    print(f"figure: {text}", flush=True)
-
-
-def spread(seconds) -> str:
-    """p50 and p99 in milliseconds."""
-    ordered = sorted(seconds)
-    if not ordered:
-        return "none"
-    last = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    return f"{statistics.median(ordered) * 1e3:.2f} / {last * 1e3:.2f} ms"
-
-
 def first_time(report) -> bool:
     """Whether the first SYN of a start was answered, without a second one."""
     return bool(report["answered"]) and (report["answered"] - report["began"]) * 1e3 < FIRST_MS and not report["again"]
@@ -93,21 +78,6 @@ def prompt(reports, since: str) -> str:
     took = [each["answered"] - each[since] for each in reports]
     soon = sum(each * 1e3 < PROMPT_MS for each in took)
     return f"{soon} of {len(took)} answered within {PROMPT_MS} ms, p50 / p99 {spread(took)}"
-
-
-class Log:
-    """A daemon's debug log as (unix seconds, text), for what happened when."""
-
-    LINE = re.compile(r"^(\S+)Z +\w+ +(\w+: .*)$")
-
-    def __init__(self, path):
-        found = (self.LINE.match(line) for line in path.read_text(errors="replace").splitlines())
-        self.lines = [(datetime.fromisoformat(f"{m[1]}+00:00").timestamp(), m[2]) for m in found if m]
-
-    def after(self, t: float, pattern: str):
-        """Time of the first line from t on that the pattern matches, or None."""
-        begin = bisect.bisect_left(self.lines, (t, ""))
-        return next((at for at, text in self.lines[begin:] if re.search(pattern, text)), None)
 
 
 class Bed:

@@ -93,6 +93,42 @@ static bool is_closed(struct world *world, const char *ip)
 	       in_set(world, SET_OWNED4, ip) && in_set(world, SET_UNREADY4, ip);
 }
 
+/* It is matched, and nobody on a bridge can say its address; whoever has that address on a bridge goes before. */
+START_TEST(test_who_is_on_no_bridge)
+{
+	CLEANUP(world) struct world *world = placing_world(true);
+	const struct ip shared = {4, {10, 1, 0, 9}};
+	struct world_owner owner;
+
+	change(world, KIND_NETWORK, "net20000000",
+		unquote("{'v':1,'id':'net20000000','name':'net2','driver':'macvlan','bridge':null,"
+			"'subnets':['10.1.0.0/24','fd00:2::/64'],'shared':null,'isolation':null}"));
+	change(world, KIND_ENDPOINT, "far",
+		endpoint_record("far", "far", 2, "macvlan", "'10.1.0.9'", "'fd00:2::9'",
+			"{'role':'web'}", "{}"));
+	place(world, "db", PLACE_BOUND, "veth1");
+	ck_assert(!matches(world, "role == 'web'", "10.1.0.9"));
+	place(world, "far", PLACE_ELSEWHERE, "");
+	ck_assert(matches(world, "role == 'web'", "10.1.0.9"));
+	ck_assert(!is_isolated(world, "10.1.0.9"));
+	ck_assert(in_set(world, SET_OFF_BRIDGE4, "10.1.0.9"));
+	ck_assert(in_set(world, SET_OFF_BRIDGE6, "fd00:2::9"));
+	ck_assert(!in_set(world, SET_OWNED4, "10.1.0.9"));
+	/* an endpoint on a bridge has it as well: no label of the other's is lent, and it is not closed for it */
+	put_endpoint(world, "near", "10.1.0.9", "{'role':'db'}");
+	place(world, "near", _i ? PLACE_BOUND : PLACE_DOUBTFUL, _i ? "veth2" : "");
+	ck_assert(!matches(world, "role == 'web'", "10.1.0.9"));
+	ck_assert(!in_set(world, SET_OFF_BRIDGE4, "10.1.0.9"));
+	ck_assert_int_eq(world_owner(world, &shared, &owner), _i);
+	ck_assert_int_eq(_i, !is_closed(world, "10.1.0.9"));
+	change(world, KIND_ENDPOINT, "near", NULL);
+	ck_assert(matches(world, "role == 'web'", "10.1.0.9"));
+	change(world, KIND_ENDPOINT, "far", NULL);
+	ck_assert(!matches(world, "role == 'web'", "10.1.0.9"));
+	ck_assert(!in_set(world, SET_OFF_BRIDGE4, "10.1.0.9"));
+}
+END_TEST
+
 /* How the address of an isolated endpoint stands in doubt, in either kind of network, and how that ends. */
 START_TEST(test_in_doubt_an_address_is_closed)
 {
@@ -532,6 +568,7 @@ int main(void)
 
 	tcase_add_test(tcase, test_who_is_nowhere_counts_nowhere);
 	tcase_add_test(tcase, test_who_has_no_port_is_not_unplaced);
+	tcase_add_loop_test(tcase, test_who_is_on_no_bridge, 0, 2);
 	tcase_add_loop_test(tcase, test_in_doubt_an_address_is_closed, 0, 2);
 	tcase_add_test(tcase, test_a_bystander_in_doubt_is_left_alone);
 	tcase_add_test(tcase, test_who_is_bound_is_in_no_doubt);
