@@ -214,7 +214,7 @@ static int o_list(int items[O_LIST], int pool)
 static void o_entity(struct o_world *w, struct o_entity *entity, bool nets, bool ports)
 {
 	*entity = (struct o_entity){.selector = o_maybe_selector(w, 4),
-		.not_selector = o_maybe_selector(w, 8),
+		.not_selector = o_maybe_selector(w, 5),
 		.tag = o_one_in(16) ? o_draw(O_KEYS - 2) : O_NONE,
 		.not_tag = o_one_in(16) ? o_draw(O_KEYS - 2) : O_NONE};
 	if (nets && o_one_in(2)) {
@@ -288,21 +288,21 @@ static void o_policy(struct o_world *w, struct o_policy *policy, int name)
 		for (int i = 0; i < policy->rule_count[dir]; i++)
 			o_rule(w, &policy->rules[dir][i]);
 		/* what many constraints leave open is little: some policies end with a rule that has none */
-		if (policy->rule_count[dir] && o_one_in(2))
+		if (policy->rule_count[dir] && !o_one_in(3))
 			o_plain_rule(&policy->rules[dir][policy->rule_count[dir] - 1]);
 	}
 }
 
 static void o_tier(struct o_tier *tier)
 {
-	*tier = (struct o_tier){.there = !o_one_in(12),
+	*tier = (struct o_tier){.there = !o_one_in(20),
 		.passes = o_one_in(2),
 		.order = o_one_in(4) ? O_NONE : o_draw(COUNT(o_tier_orders))};
 }
 
 static void o_netset(struct o_netset *set)
 {
-	*set = (struct o_netset){.there = o_one_in(2), .net_count = o_draw(O_LIST + 1)};
+	*set = (struct o_netset){.there = !o_one_in(3), .net_count = o_draw(O_LIST + 1)};
 	for (int k = 0; k < O_KEYS; k++)
 		set->labels[k] = k < O_DERIVED && o_one_in(2) ? o_draw(O_VALUES) : O_NONE;
 	for (int i = 0; i < set->net_count; i++) {
