@@ -136,6 +136,10 @@ struct labels *labels_copy(const struct labels *labels)
 {
 	struct labels *copy = labels_new();
 
+	/* copies are what is kept, of each container: no room for more */
+	if (labels->count)
+		copy->items = xcalloc(labels->count, sizeof(*copy->items));
+	copy->cap = labels->count;
 	for (size_t i = 0; i < labels->count; i++)
 		append(copy, labels->items[i].key, labels->items[i].value);
 	return copy;

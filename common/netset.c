@@ -102,3 +102,22 @@ struct netset *netset_from_json(const json_t *record, struct err *err)
 		set->labels = labels_new();
 	return steal_ptr(set);
 }
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+json_t *netset_to_json(const struct netset *set)
+{
+	json_t *record = json_object(), *spec = json_object(), *nets = json_array();
+	char text[CIDR_TEXT_MAX];
+
+	json_put(record, "v", json_integer(1));
+	json_put_text(record, "name", set->name);
+	if (labels_count(set->labels))
+		json_put(record, "labels", labels_to_json(set->labels));
+	policy_put_text_map(record, "annotations", set->annotations);
+	for (size_t i = 0; i < set->nets.count; i++)
+		json_push(nets, json_string(cidr_format(&set->nets.items[i], text)));
+	json_put(spec, "nets", nets);
+	json_put(record, "spec", spec);
+	return record;
+}

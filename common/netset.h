@@ -20,6 +20,7 @@ struct netset {
 
 /* As policy_from_json(). Labels are checked as a user's: none in the reserved key space. */
 struct netset *netset_from_json(const json_t *record, struct err *err) must_check;
+json_t *netset_to_json(const struct netset *set); /* reads back as an equal one; caller owns it */
 void netset_free(struct netset *set);
 
 bool netset_has(const struct netset *set, const struct ip *ip);

@@ -84,6 +84,11 @@ void store_epoch_after(char epoch[STORE_EPOCH_MAX], const char *other)
 	make_epoch(epoch, now > before ? now : before + 1);
 }
 
+bool store_epoch_is_ahead(const char *epoch)
+{
+	return strtoll(epoch, NULL, 10) > now_ms();
+}
+
 /* The creation time is fixed width, so byte order is time order. */
 int store_epoch_cmp(const char *a, const char *b)
 {

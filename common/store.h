@@ -54,6 +54,8 @@ const char *store_head_format(const struct store_head *head, char text[STORE_HEA
 bool store_head_equal(const struct store_head *a, const struct store_head *b);
 /* <0, 0, >0 as a's epoch was created before, is the same as, or was created after b's. */
 int store_epoch_cmp(const char *a, const char *b);
+/* Made by a clock that was ahead of this host's. */
+bool store_epoch_is_ahead(const char *epoch);
 void store_epoch_new(char epoch[STORE_EPOCH_MAX]);
 /* The same, made later than other even where the clock went back since. */
 void store_epoch_after(char epoch[STORE_EPOCH_MAX], const char *other);

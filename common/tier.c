@@ -119,3 +119,20 @@ struct tier *tier_from_json(const json_t *record, struct err *err)
 		return NULL;
 	return steal_ptr(tier);
 }
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+json_t *tier_to_json(const struct tier *tier)
+{
+	json_t *record = json_object(), *spec = json_object();
+
+	json_put(record, "v", json_integer(1));
+	json_put_text(record, "name", tier->name);
+	policy_put_text_map(record, "labels", tier->labels);
+	policy_put_text_map(record, "annotations", tier->annotations);
+	if (tier->has_order)
+		json_put(spec, "order", policy_number_to_json(tier->order));
+	json_put_text(spec, "defaultAction", tier->passes ? "pass" : "deny");
+	json_put(record, "spec", spec);
+	return record;
+}

@@ -26,6 +26,7 @@ struct tier {
 
 /* As policy_from_json(). One of the name "default" must say what the built-in one is. */
 struct tier *tier_from_json(const json_t *record, struct err *err) must_check;
+json_t *tier_to_json(const struct tier *tier); /* reads back as an equal one; caller owns it */
 void tier_free(struct tier *tier);
 
 const struct tier *tier_default(void);

@@ -3,6 +3,7 @@
 
 #include "common/xalloc.h"
 #include "ctl/printable.h"
+#include "ctl/resource.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -203,9 +204,74 @@ static void take_policy(const char *field, const char *value, size_t len, void *
 		client_warn("policy %s: %s; what it selects is taken as denied", field, err.text);
 }
 
+struct defining {
+	struct policies *policies;
+	enum store_kind kind;
+};
+
+static void take_definition(const char *field, const char *value, size_t len, void *arg)
+{
+	const struct defining *defining = arg;
+	struct err err = {0};
+
+	if (policies_define(defining->policies, defining->kind, field, value, len, &err))
+		client_warn("%s %s cannot be read and is left out: %s",
+			resource_of(defining->kind)->word, field, err.text);
+}
+
+static int fill_definitions(
+	struct redis_sync *redis, struct policies *policies, enum store_kind kind, struct err *err)
+{
+	cleanup_free char *key = store_hash_key(STORE_POLICIES_STREAM, kind);
+	struct defining defining = {policies, kind};
+
+	return client_each(redis, key, take_definition, &defining, err);
+}
+
+int client_definitions(struct redis_sync *redis, struct policies *policies, struct err *err)
+{
+	return fill_definitions(redis, policies, KIND_TIER, err) ||
+			       fill_definitions(redis, policies, KIND_NETSET, err)
+		       ? -1
+		       : 0;
+}
+
 int client_policies(struct redis_sync *redis, struct policies *policies, struct err *err)
 {
 	cleanup_free char *key = store_hash_key(STORE_POLICIES_STREAM, KIND_POLICY);
 
-	return client_each(redis, key, take_policy, policies, err);
+	return client_each(redis, key, take_policy, policies, err) ||
+			       client_definitions(redis, policies, err)
+		       ? -1
+		       : 0;
+}
+
+char *client_head(struct redis_sync *redis, const char *stream, struct err *err)
+{
+	cleanup_free char *key = store_head_key(stream);
+	CLEANUP(redis_reply) redis_reply *reply = redis_sync_call(redis, err, "GET", key, NULL);
+	const char *text = redis_reply_text(reply, NULL);
+
+	if (!reply)
+		return NULL;
+	return xstrdup(text ? text : "");
+}
+
+json_t *client_heads(struct redis_sync *redis, struct err *err)
+{
+	cleanup_json json_t *nodes = client_nodes(redis, err);
+	cleanup_json json_t *heads = json_object();
+	size_t i, count = json_array_size(nodes);
+
+	for (i = 0; nodes && i <= count; i++) {
+		const char *node = json_string_value(json_array_get(nodes, i));
+		cleanup_free char *stream = node ? xasprintf(STORE_NODE_STREAM "%s", node)
+						 : xstrdup(STORE_POLICIES_STREAM);
+		cleanup_free char *head = client_head(redis, stream, err);
+
+		if (!head)
+			return NULL;
+		json_object_set_new(heads, stream, json_string(head));
+	}
+	return nodes ? steal_ptr(heads) : NULL;
 }

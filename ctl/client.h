@@ -24,8 +24,12 @@ json_t *client_nodes(struct redis_sync *redis, struct err *err) must_check;
 /* Reads every node's endpoints and networks, isolation, operator labels, and what the enforcers report. */
 struct world *client_world(struct redis_sync *redis, struct err *err) must_check;
 
-/* Reads all policies. */
+/* Reads all policies, tiers and network sets. */
 int client_policies(
+	struct redis_sync *redis, struct policies *policies, struct err *err) must_check;
+
+/* The last two alone. */
+int client_definitions(
 	struct redis_sync *redis, struct policies *policies, struct err *err) must_check;
 
 /* "bulkheadctl: cause" on stderr. Returns 1, the exit status of what failed. */
@@ -36,5 +40,10 @@ void client_warn(const char *fmt, ...) printf_like(1, 2);
 void client_warn_created(const struct store_edit_result *result);
 /* Flushes stdout and tells whether all that was printed has gone out: the exit status. */
 int client_finish(void);
+
+/* A stream's head, "" where it is absent. Caller frees; NULL on failure. */
+char *client_head(struct redis_sync *redis, const char *stream, struct err *err) must_check;
+/* Stream -> head, of the policies and of every node that has registered. New reference; NULL on failure. */
+json_t *client_heads(struct redis_sync *redis, struct err *err) must_check;
 
 #endif

@@ -139,11 +139,13 @@ static int reach(const struct options *options, const struct policy_flow *flow, 
 	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, err);
 	CLEANUP(world) struct world *world = redis ? client_world(redis, err) : NULL;
 	struct policies policies cleanup_policies = {0};
+	struct outsiders outsiders cleanup_outsiders = {0};
 	cleanup_json json_t *document = NULL;
 
 	if (!world || client_policies(redis, &policies, err))
 		return -1;
-	document = reach_document(world, &policies, options->node, flow, err);
+	outsiders_add(&outsiders, &policies);
+	document = reach_document(world, &policies, options->node, &outsiders, flow, err);
 	if (!document)
 		return -1;
 	if (format == OUTPUT_JSON || format == OUTPUT_YAML)

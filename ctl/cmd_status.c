@@ -12,18 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-/* "" where the stream is absent. Caller frees; NULL on failure. */
-static char *read_head(struct redis_sync *redis, const char *stream, struct err *err)
-{
-	cleanup_free char *key = store_head_key(stream);
-	CLEANUP(redis_reply) redis_reply *reply = redis_sync_call(redis, err, "GET", key, NULL);
-	const char *text = redis_reply_text(reply, NULL);
-
-	if (!reply)
-		return NULL;
-	return xstrdup(text ? text : "");
-}
-
 static long long read_heartbeat(struct redis_sync *redis, const char *node, struct err *err)
 {
 	CLEANUP(redis_reply)
@@ -49,12 +37,14 @@ static long long read_heartbeat(struct redis_sync *redis, const char *node, stru
 struct store_says {
 	char *policies_head;
 	json_t *modes; /* field of the mode hash -> word */
+	json_t *heads; /* stream -> head */
 };
 
 static void store_says_clear(struct store_says *says)
 {
 	free(says->policies_head);
 	json_decref(says->modes);
+	json_decref(says->heads);
 }
 
 static int read_store_says(struct redis_sync *redis, struct store_says *says, struct err *err)
@@ -62,9 +52,9 @@ static int read_store_says(struct redis_sync *redis, struct store_says *says, st
 	cleanup_free char *key = store_hash_key(STORE_POLICIES_STREAM, KIND_MODE);
 
 	says->modes = json_object();
-	says->policies_head = read_head(redis, STORE_POLICIES_STREAM, err);
-	return says->policies_head ? client_each(redis, key, client_take_field, says->modes, err)
-				   : -1;
+	says->policies_head = client_head(redis, STORE_POLICIES_STREAM, err);
+	says->heads = says->policies_head ? client_heads(redis, err) : NULL;
+	return says->heads ? client_each(redis, key, client_take_field, says->modes, err) : -1;
 }
 
 static bool says_audit(const struct store_says *says, const char *node)
@@ -80,7 +70,7 @@ static json_t *report_node(
 {
 	cleanup_free char *stream = xasprintf("%s%s", STORE_NODE_STREAM, node);
 	cleanup_free char *key = store_status_key(node);
-	cleanup_free char *endpoints_head = read_head(redis, stream, err);
+	cleanup_free char *endpoints_head = client_head(redis, stream, err);
 	cleanup_json json_t *status = json_object();
 	long long heartbeat;
 
@@ -97,6 +87,7 @@ static json_t *report_node(
 		.endpoints_head = endpoints_head,
 		.now = (long long)time(NULL),
 		.panic = says_audit(says, node),
+		.heads = says->heads,
 	});
 }
 

@@ -10,7 +10,9 @@
 #include "ctl/input.h"
 #include "ctl/notes.h"
 #include "ctl/output.h"
+#include "ctl/resource.h"
 #include "ctl/resource_version.h"
+#include "ctl/tiers_check.h"
 #include "ctl/wait.h"
 
 #include <stdarg.h>
@@ -76,9 +78,10 @@ static bool check_version(
 	if (!strcmp(version, policy->version))
 		return true;
 	refuse(edit, policy,
-		"update conflict: Policy(name=%s): it was %s since it was read (resourceVersion %s here, "
+		"update conflict: %s(name=%s): it was %s since it was read (resourceVersion %s here, "
 		"%s in the store): get it again, or take resourceVersion out",
-		policy->name, exists ? "changed" : "deleted", policy->version, version);
+		resource_of(policy->kind)->shown, policy->name, exists ? "changed" : "deleted",
+		policy->version, version);
 	return false;
 }
 
@@ -101,8 +104,9 @@ static bool may_edit(
 	if (exists ? edit->options->skip_exists : edit->options->skip_not_exists)
 		edit->skipped++;
 	else
-		refuse(edit, policy, "resource %s: Policy(name=%s)",
-			exists ? "already exists" : "does not exist", policy->name);
+		refuse(edit, policy, "resource %s: %s(name=%s)",
+			exists ? "already exists" : "does not exist",
+			resource_of(policy->kind)->shown, policy->name);
 	return false;
 }
 
@@ -119,19 +123,26 @@ static void edit_one(struct edit *edit, const char *text, const struct input_pol
 		record = json_dumps(policy->record, JSON_COMPACT | JSON_SORT_KEYS);
 		edit->unchanged += stored && json_equal(stored, policy->record);
 	}
-	store_changes_add(changes, KIND_POLICY, policy->name, record);
+	store_changes_add(changes, policy->kind, policy->name, record);
 	edit->done++;
 }
 
-/* Name -> place in the view: a lookup in the view itself is linear. */
-static json_t *index_policies(const struct store_view *view)
+/* "<kind>/<name>". Caller frees. */
+static char *key_of(enum store_kind kind, const char *name)
+{
+	return xasprintf("%s/%s", store_kind_name(kind), name);
+}
+
+/* "<kind>/<name>" -> place in the view: a lookup in the view itself is linear. */
+static json_t *index_view(const struct store_view *view)
 {
 	json_t *names = json_object();
 
-	for (size_t i = 0; i < view->count; i++)
-		if (view->items[i].kind == KIND_POLICY)
-			json_object_set_new_nocheck(
-				names, view->items[i].id, json_integer((json_int_t)i));
+	for (size_t i = 0; i < view->count; i++) {
+		cleanup_free char *key = key_of(view->items[i].kind, view->items[i].id);
+
+		json_object_set_new_nocheck(names, key, json_integer((json_int_t)i));
+	}
 	return names;
 }
 
@@ -139,20 +150,32 @@ static int edit_all(
 	const struct store_view *view, struct store_changes *changes, void *arg, struct err *err)
 {
 	struct edit *edit = arg;
-	cleanup_json json_t *index = index_policies(view);
+	cleanup_json json_t *index = index_view(view);
 
 	edit->done = edit->skipped = edit->unchanged = 0;
 	diag_clear(&edit->refused);
 	for (size_t i = 0; i < edit->input->count; i++) {
 		const struct input_policy *policy = &edit->input->items[i];
-		const json_t *place = json_object_get(index, policy->name);
+		cleanup_free char *key = key_of(policy->kind, policy->name);
+		const json_t *place = json_object_get(index, key);
 
 		edit_one(edit, place ? view->items[json_integer_value(place)].record : NULL, policy,
 			changes);
 	}
+	tiers_check(view, changes, edit->input, &edit->refused);
 	if (edit->refused.count)
 		return err_set(err, 0, "%s: nothing was changed", edit->verb->name);
 	return 0;
+}
+
+/* "'policy' " where all are policies, "" where there are several kinds. Caller frees. */
+static char *kind_words(const struct input *input)
+{
+	for (size_t i = 1; i < input->count; i++)
+		if (input->items[i].kind != input->items[0].kind)
+			return xstrdup("");
+	return xasprintf(
+		"'%s' ", resource_of(input->count ? input->items[0].kind : KIND_POLICY)->word);
 }
 
 /* Files of calicoctl's say which content of Calico's store they were made from. */
@@ -165,8 +188,8 @@ static void note_foreign_versions(const struct verb *verb, const struct input *i
 			 !resource_version_is_ours(input->items[i].version);
 	if (count && verb->compares)
 		fprintf(stderr,
-			"note: resourceVersion of %zu polic%s is another store's and not looked at\n",
-			count, count == 1 ? "y" : "ies");
+			"note: resourceVersion of %zu object%s is another store's and not looked at\n",
+			count, count == 1 ? "" : "s");
 }
 
 /* As enforcers name records that they cannot use. */
@@ -175,8 +198,9 @@ static json_t *written_words(const struct input *input)
 	json_t *words = json_array();
 
 	for (size_t i = 0; i < input->count; i++)
-		json_array_append_new(words,
-			json_sprintf("%s %s", store_kind_name(KIND_POLICY), input->items[i].name));
+		json_array_append_new(
+			words, json_sprintf("%s %s", store_kind_name(input->items[i].kind),
+				       input->items[i].name));
 	return words;
 }
 
@@ -187,6 +211,7 @@ static int write_input(
 	struct store_edit_result result;
 	struct err err = {0};
 	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, &err);
+	cleanup_free char *words = kind_words(input);
 	cleanup_json json_t *written = written_words(input);
 	int rc;
 
@@ -198,7 +223,7 @@ static int write_input(
 	if (rc)
 		return client_fail(&err);
 	client_warn_created(&result);
-	printf("Successfully %s %zu 'policy' resource(s)%s\n", verb->done, edit.done,
+	printf("Successfully %s %zu %sresource(s)%s\n", verb->done, edit.done, words,
 		options->staged ? ", staged" : "");
 	if (edit.skipped)
 		printf("Skipped %zu\n", edit.skipped);
@@ -249,36 +274,27 @@ int cmd_replace(const struct options *options)
 	return write_files(&replace, options, POLICY_WHOLE);
 }
 
-static bool is_policy_word(const char *word)
-{
-	static const char *const words[] = {"policy", "policies", "pol", "pols"};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (!strcasecmp(word, words[i]))
-			return true;
-	return false;
-}
-
 /* With --staged, names may be given as they are written and as they are stored. */
-static void add_name(struct input *input, const char *name, bool staged)
+static void add_name(struct input *input, enum store_kind kind, const char *name, bool staged)
 {
 	cleanup_free char *stored =
 		policy_stored_name(NULL, policy_name_without_mark(name, staged), staged);
 
-	input_add_name(input, stored);
+	input_add_name(input, kind, kind == KIND_POLICY ? stored : name);
 }
 
 static int delete_names(const struct options *options)
 {
 	struct input input cleanup_input = {0};
+	const struct resource_kind *kind = resource_called(options->operands[0]);
 
-	if (!is_policy_word(options->operands[0]))
-		return options_usage_error(
-			commands_find("delete"), "\"%s\" is not policy", options->operands[0]);
+	if (!kind)
+		return options_usage_error(commands_find("delete"),
+			"\"%s\" is not policy, tier or globalnetworkset", options->operands[0]);
 	if (options->operand_count < 2)
 		return options_usage_error(commands_find("delete"), "no name");
 	for (size_t i = 1; i < options->operand_count; i++)
-		add_name(&input, options->operands[i], options->staged);
+		add_name(&input, kind->kind, options->operands[i], options->staged);
 	return write_input(&delete, options, &input);
 }
 
@@ -295,9 +311,10 @@ int cmd_validate(const struct options *options)
 {
 	struct input input cleanup_input = {0};
 	int status = read_files("validate", options, POLICY_WHOLE, &input);
+	cleanup_free char *words = kind_words(&input);
 
 	if (!status)
-		printf("Successfully validated %zu 'policy' resource(s)\n", input.count);
+		printf("Successfully validated %zu %sresource(s)\n", input.count, words);
 	return status;
 }
 
@@ -308,7 +325,9 @@ static json_t *records_of(const struct input *input)
 	json_t *records = json_array();
 
 	for (size_t i = 0; i < input->count; i++)
-		json_array_append(records, input->items[i].record);
+		json_array_append_new(records,
+			json_pack("{s:s,s:O}", "kind", store_kind_name(input->items[i].kind),
+				"record", input->items[i].record));
 	return records;
 }
 

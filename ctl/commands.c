@@ -18,13 +18,14 @@ static const struct command commands[] = {
 	{"replace", cmd_replace, FILES " [--staged]" WAIT,
 		"store policies in the place of those that exist",
 		OPTIONS_STORE | OPTIONS_FILE | OPTIONS_STAGED | OPTIONS_WAIT, 0, 0},
-	{"delete", cmd_delete, FILES " | policy NAME... [--staged] [--skip-not-exists]" WAIT,
-		"remove policies",
+	{"delete", cmd_delete, FILES " | KIND NAME... [--staged] [--skip-not-exists]" WAIT,
+		"remove policies, tiers or network sets",
 		OPTIONS_STORE | OPTIONS_FILE | OPTIONS_STAGED | OPTIONS_SKIP_NOT_EXISTS |
 			OPTIONS_WAIT,
 		0, SIZE_MAX},
 	{"get", cmd_get,
-		"policies|endpoints|networks|nodes [NAME...] [-o FORMAT] [--export] [--node NODE]",
+		"policies|tiers|globalnetworksets|endpoints|networks|nodes [NAME...] [-o FORMAT] [--export] "
+		"[--node NODE]",
 		"show what is in the store",
 		OPTIONS_STORE | OPTIONS_OUTPUT | OPTIONS_NODE | OPTIONS_EXPORT, 1, SIZE_MAX},
 	{"validate", cmd_validate, FILES, "check files without storing anything", OPTIONS_FILE, 0,

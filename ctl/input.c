@@ -4,6 +4,8 @@
 #include "common/policy.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/resource.h"
+#include "ctl/v3_define.h"
 #include "ctl/v3_schema.h"
 #include "ctl/yaml_read.h"
 
@@ -18,9 +20,17 @@ struct context {
 	enum policy_need need;
 };
 
-static const struct input_policy *find_policy(const struct input *input, const char *name)
+/* Caller frees. */
+static char *index_key(enum store_kind kind, const char *name)
 {
-	const json_t *place = json_object_get(input->index, name);
+	return xasprintf("%s/%s", store_kind_name(kind), name);
+}
+
+static const struct input_policy *find_policy(
+	const struct input *input, enum store_kind kind, const char *name)
+{
+	cleanup_free char *key = index_key(kind, name);
+	const json_t *place = json_object_get(input->index, key);
 
 	return place ? &input->items[json_integer_value(place)] : NULL;
 }
@@ -28,9 +38,11 @@ static const struct input_policy *find_policy(const struct input *input, const c
 /* Takes over what the policy owns. */
 static void append_policy(struct input *input, struct input_policy policy)
 {
+	cleanup_free char *key = index_key(policy.kind, policy.name);
+
 	if (!input->index)
 		input->index = json_object();
-	json_object_set_new(input->index, policy.name, json_integer((json_int_t)input->count));
+	json_object_set_new(input->index, key, json_integer((json_int_t)input->count));
 	xgrow(input->items, input->count, input->cap);
 	input->items[input->count++] = policy;
 }
@@ -56,21 +68,23 @@ static char *read_version(struct walk *walk, const struct doc_node *node)
 }
 
 /* Takes over the record; NULL was refused already. */
-static void add_record(struct context *c, const struct doc_node *node, json_t *owned)
+static void add_record(
+	struct context *c, const struct doc_node *node, enum store_kind kind, json_t *owned)
 {
 	cleanup_json json_t *record = owned;
 	const char *name = json_string_value(json_object_get(record, "name"));
-	const struct input_policy *other = name ? find_policy(c->input, name) : NULL;
+	const struct input_policy *other = name ? find_policy(c->input, kind, name) : NULL;
 
 	if (!name)
 		return;
 	/* Two of one name in one input: the later would silently win. */
 	if (other) {
-		walk_refuse(&c->walk, node, "policy \"%s\" is already at %s:%u", name, other->file,
-			other->line);
+		walk_refuse(&c->walk, node, "%s \"%s\" is already at %s:%u",
+			resource_of(kind)->word, name, other->file, other->line);
 		return;
 	}
 	append_policy(c->input, (struct input_policy){
+					.kind = kind,
 					.name = xstrdup(name),
 					.file = xstrdup(c->walk.file),
 					.version = read_version(&c->walk, node),
@@ -98,22 +112,30 @@ static void refuse_kind(struct context *c, const struct doc_node *node)
 	else
 		walk_refuse(&c->walk, node,
 			"unknown resource type (%s) and/or version (%s): kind must be policy or "
-			"policyList and apiVersion v1, or a network policy of " V3_API_VERSION,
+			"policyList and apiVersion v1, or a network policy, Tier or GlobalNetworkSet of " V3_API_VERSION,
 			word_of(node, "kind"), word_of(node, "apiVersion"));
 }
 
 static void add_v1_policy(struct context *c, const struct doc_node *node)
 {
-	add_record(c, node, policy_from_doc(&c->walk, node, c->need));
+	add_record(c, node, KIND_POLICY, policy_from_doc(&c->walk, node, c->need));
 }
 
-static void add_v3_policy(
-	struct context *c, const struct doc_node *node, const struct v3_kind *kind)
+static void add_v3(struct context *c, const struct doc_node *node, const struct v3_kind *kind)
 {
-	if (kind->refusal)
+	json_t *record;
+
+	if (kind->refusal) {
 		walk_refuse(&c->walk, node, "%s: %s", kind->name, kind->refusal);
+		return;
+	}
+	if (kind->kind == KIND_TIER)
+		record = v3_tier_from_doc(&c->walk, node, c->need);
+	else if (kind->kind == KIND_NETSET)
+		record = v3_netset_from_doc(&c->walk, node, c->need);
 	else
-		add_record(c, node, v3_policy_from_doc(&c->walk, node, kind, c->need));
+		record = v3_policy_from_doc(&c->walk, node, kind, c->need);
+	add_record(c, node, kind->kind, record);
 }
 
 /* One object that is no list; false if it is none of a known kind. */
@@ -129,7 +151,7 @@ static bool add_object(
 	if (!strcmp(version, V3_API_VERSION))
 		v3 = v3_kind_find(kind);
 	if (v3)
-		add_v3_policy(c, node, v3);
+		add_v3(c, node, v3);
 	return v3 != NULL;
 }
 
@@ -272,9 +294,16 @@ void input_add_file(struct input *input, const char *path, enum policy_need need
 static void stage_one(struct input *input, size_t i, struct diag *diag)
 {
 	struct input_policy *policy = &input->items[i];
+	cleanup_free char *before = index_key(policy->kind, policy->name), *after = NULL;
 	const char *name;
 	struct err err = {0};
 
+	if (policy->kind != KIND_POLICY) {
+		diag_add(diag, policy->file, policy->line, policy->column,
+			"%s \"%s\": only policies can be staged", resource_of(policy->kind)->word,
+			policy->name);
+		return;
+	}
 	policy_stage(policy->record);
 	name = json_string_value(json_object_get(policy->record, "name"));
 	if (!strcmp(name, policy->name))
@@ -282,11 +311,12 @@ static void stage_one(struct input *input, size_t i, struct diag *diag)
 	if (policy_name_check(name, &err))
 		diag_add(diag, policy->file, policy->line, policy->column, "as staged: %s",
 			err.text);
-	if (find_policy(input, name))
+	if (find_policy(input, KIND_POLICY, name))
 		diag_add(diag, policy->file, policy->line, policy->column,
 			"as staged, policy \"%s\" is there twice", policy->name);
-	json_object_del(input->index, policy->name);
-	json_object_set_new(input->index, name, json_integer((json_int_t)i));
+	after = index_key(policy->kind, name);
+	json_object_del(input->index, before);
+	json_object_set_new(input->index, after, json_integer((json_int_t)i));
 	free(policy->name);
 	policy->name = xstrdup(name);
 	/* it was the version of the one in force */
@@ -300,10 +330,10 @@ void input_stage(struct input *input, struct diag *diag)
 		stage_one(input, i, diag);
 }
 
-void input_add_name(struct input *input, const char *name)
+void input_add_name(struct input *input, enum store_kind kind, const char *name)
 {
-	if (!find_policy(input, name))
-		append_policy(input, (struct input_policy){.name = xstrdup(name)});
+	if (!find_policy(input, kind, name))
+		append_policy(input, (struct input_policy){.kind = kind, .name = xstrdup(name)});
 }
 
 void input_clear(struct input *input)

@@ -64,7 +64,7 @@ void notes_after_write(struct redis_sync *redis, const struct input *input)
 		client_warn("cannot tell which endpoints are selected: %s", err.text);
 		return;
 	}
-	judge = judge_new(world, policies.items, policies.count);
+	judge = judge_new(world, &policies);
 	for (size_t i = 0; i < input->count; i++) {
 		const json_t *spec = json_object_get(input->items[i].record, "spec");
 		const char *text = json_string_value(json_object_get(spec, "selector"));

@@ -13,7 +13,7 @@
 
 enum {
 	GROUP_COUNT = 14,
-	GROUP_SIZE = 7,
+	GROUP_SIZE = 8,
 	OPTIONS_MAX = GROUP_COUNT * GROUP_SIZE,
 	TIMEOUT_STORE = 5, /* seconds; where --timeout is not given */
 	TIMEOUT_WAIT = 60,
@@ -40,6 +40,9 @@ static void fill_tables(struct options *o, struct tables *tables)
 			{"redis-password-file", "BULKHEAD_REDIS_PASSWORD_FILE", "FILE", NULL,
 				"file whose first line is the password", CONFIG_STRING,
 				&o->redis_password_file, 0, 0, false, NULL},
+			{"redis-sentinel-password-file", "BULKHEAD_REDIS_SENTINEL_PASSWORD_FILE",
+				"FILE", NULL, "the same for the Sentinels' own login",
+				CONFIG_STRING, &o->redis_sentinel_password_file, 0, 0, false, NULL},
 			{"redis-ca", "BULKHEAD_REDIS_CA", "FILE", NULL,
 				"CA certificates for rediss://", CONFIG_STRING, &o->redis_ca, 0, 0,
 				false, NULL},
@@ -432,6 +435,7 @@ struct redis_options options_redis(const struct options *options)
 	return (struct redis_options){
 		.url = options->redis_url,
 		.password_file = options->redis_password_file,
+		.sentinel_password_file = options->redis_sentinel_password_file,
 		.ca = options->redis_ca,
 		.cert = options->redis_cert,
 		.key = options->redis_key,

@@ -29,7 +29,8 @@ enum option_group {
 };
 
 struct options {
-	char *redis_url, *redis_password_file, *redis_ca, *redis_cert, *redis_key;
+	char *redis_url, *redis_password_file, *redis_sentinel_password_file;
+	char *redis_ca, *redis_cert, *redis_key;
 	char *timeout_text;
 	long timeout;      /* seconds; bounds every conversation with Redis */
 	long wait_timeout; /* seconds; bounds --wait */

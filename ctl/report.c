@@ -4,6 +4,7 @@
 #include "common/mode.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/lag.h"
 #include "ctl/output.h"
 #include "ctl/printable.h"
 
@@ -86,7 +87,8 @@ static void add_syncd_reasons(const struct report_source *s, json_t *reasons)
 /* The hash as it is, but what holds JSON as JSON. */
 static json_t *decode_status(const json_t *status)
 {
-	static const char *const json_fields[] = {"problems", "not_enforced", "refused", "bridges"};
+	static const char *const json_fields[] = {
+		"problems", "not_enforced", "refused", "bridges", "peers"};
 	json_t *copy = json_is_object(status) ? json_copy((json_t *)status) : json_object();
 
 	for (size_t i = 0; i < sizeof(json_fields) / sizeof(*json_fields); i++) {
@@ -109,12 +111,13 @@ json_t *report_build(const struct report_source *s)
 	if (s->syncd_heartbeat)
 		json_object_set_new(
 			syncd, "heartbeatAge", json_integer(age_of(s->now, s->syncd_heartbeat)));
-	return json_pack("{s:s, s:s?, s:b, s:b, s:o, s:b, s:b, s:o, s:o}", "node", s->node, "mode",
-		reported_mode(s->status), "panic", s->panic, "inForce",
+	return json_pack("{s:s, s:s?, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o}", "node", s->node,
+		"mode", reported_mode(s->status), "panic", s->panic, "inForce",
 		json_array_size(reasons) == 0, "reasons", reasons, "policiesCurrent",
 		!strcmp(field(s->status, "policies_head"), s->policies_head), "endpointsCurrent",
-		!strcmp(field(s->status, "endpoints_head"), s->endpoints_head), "syncd", syncd,
-		"enforcerd", decode_status(s->status));
+		!strcmp(field(s->status, "endpoints_head"), s->endpoints_head), "lag",
+		lag_build(s->status, s->node, s->heads), "syncd", syncd, "enforcerd",
+		decode_status(s->status));
 }
 
 bool report_in_force(const json_t *report)
@@ -180,7 +183,7 @@ static bool is_special(const char *name)
 {
 	static const char *const special[] = {"mode", "policies_head", "endpoints_head",
 		"heartbeat_unix", "last_commit_unix", "last_error", "problems", "not_enforced",
-		"refused", "bridges", "in_force"};
+		"refused", "bridges", "in_force", "peers"};
 
 	for (size_t i = 0; i < sizeof(special) / sizeof(*special); i++)
 		if (!strcmp(special[i], name))
@@ -212,6 +215,32 @@ static void print_plain_fields(FILE *out, json_t *status)
 	}
 }
 
+/* One line for all that go well, and one for each that does not. */
+static void print_peers(FILE *out, json_t *peers, const json_t *lags)
+{
+	size_t current = 0;
+	const char *node;
+	json_t *peer;
+
+	json_object_foreach (peers, node, peer) {
+		const json_t *lag = json_object_get(lags, node);
+		bool up = !strcmp(field(peer, "state"), "up");
+		cleanup_free char *behind = lag_text(lags, node), *line = NULL;
+
+		if (up && json_is_integer(lag) && !json_integer_value(lag)) {
+			current++;
+			continue;
+		}
+		line = xasprintf("%s: %s, %s changes behind", node, field(peer, "state"), behind);
+		print_line(out, "other node", line);
+	}
+	if (current) {
+		cleanup_free char *line = xasprintf("%zu followed and current", current);
+
+		print_line(out, "other nodes", line);
+	}
+}
+
 static void print_enforcerd(const json_t *report, long long now, FILE *out)
 {
 	json_t *status = json_object_get(report, "enforcerd");
@@ -222,6 +251,8 @@ static void print_enforcerd(const json_t *report, long long now, FILE *out)
 	print_age(out, status, "last commit", "last_commit_unix", now);
 	print_plain_fields(out, status);
 	print_bridges(out, json_object_get(status, "bridges"));
+	print_peers(out, json_object_get(status, "peers"),
+		json_object_get(json_object_get(report, "lag"), "peers"));
 	print_list(out, "problem", json_object_get(status, "problems"));
 	print_list(out, "NOT ENFORCED", json_object_get(status, "not_enforced"));
 }

@@ -21,10 +21,11 @@ struct report_source {
 	const char *policies_head, *endpoints_head; /* the store's, "" where the stream is absent */
 	long long now;                              /* unix seconds */
 	bool panic;                                 /* the store says audit to this node */
+	const json_t *heads;                        /* as for lag_build(), of every node */
 };
 
 /*
- * {"node", "mode": "enforce"|"audit"|null, "panic": bool, "inForce": bool, "reasons": [text], "policiesCurrent": bool, "endpointsCurrent": bool, "syncd": {"heartbeatAge"},
+ * {"node", "mode": "enforce"|"audit"|null, "panic": bool, "inForce": bool, "reasons": [text], "policiesCurrent": bool, "endpointsCurrent": bool, "lag": as lag_build(), "syncd": {"heartbeatAge"},
  * "enforcerd": the hash, with JSON fields decoded}. New reference.
  */
 json_t *report_build(const struct report_source *source);

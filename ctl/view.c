@@ -3,7 +3,9 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/lag.h"
 #include "ctl/resource_version.h"
+#include "ctl/v3_define.h"
 #include "ctl/v3_view.h"
 
 #include <string.h>
@@ -11,8 +13,8 @@
 static const char *const *headings(enum view_kind kind, bool wide)
 {
 	static const char *const policies[] = {"NAME", "ORDER", "SELECTOR", "TYPES", NULL};
-	static const char *const policies_wide[] = {"NAME", "ORDER", "SELECTOR", "TYPES", "INGRESS",
-		"EGRESS", "SELECTS", "NOT ISOLATED", "STAGED", NULL};
+	static const char *const policies_wide[] = {"NAME", "ORDER", "SELECTOR", "TYPES", "TIER",
+		"INGRESS", "EGRESS", "SELECTS", "NOT ISOLATED", "STAGED", NULL};
 	static const char *const endpoints[] = {
 		"NODE", "CONTAINER", "NETWORK", "IPV4", "IPV6", "STATE", "LABELS", NULL};
 	static const char *const endpoints_wide[] = {"NODE", "CONTAINER", "NETWORK", "IPV4", "IPV6",
@@ -21,14 +23,21 @@ static const char *const *headings(enum view_kind kind, bool wide)
 		"NODE", "NAME", "DRIVER", "BRIDGE", "SUBNETS", "ISOLATION", NULL};
 	static const char *const networks_wide[] = {"NODE", "NAME", "DRIVER", "BRIDGE", "SUBNETS",
 		"ISOLATION", "DECIDED BY", "SHARED", "ID", NULL};
-	static const char *const nodes[] = {"NODE", "VERSION", "HEARTBEAT", NULL};
-	static const char *const nodes_wide[] = {
-		"NODE", "VERSION", "HEARTBEAT", "ENGINE", "BOOT", "INSTANCE", NULL};
+	static const char *const nodes[] = {"NODE", "VERSION", "HEARTBEAT", "POLICIES BEHIND",
+		"ENDPOINTS BEHIND", "OTHERS BEHIND", NULL};
+	static const char *const nodes_wide[] = {"NODE", "VERSION", "HEARTBEAT", "POLICIES BEHIND",
+		"ENDPOINTS BEHIND", "OTHERS BEHIND", "ENGINE", "BOOT", "INSTANCE", NULL};
+	static const char *const tiers[] = {"NAME", "ORDER", "DEFAULT ACTION", NULL};
+	static const char *const tiers_wide[] = {
+		"NAME", "ORDER", "DEFAULT ACTION", "POLICIES", NULL};
+	static const char *const netsets[] = {"NAME", "NETS", "LABELS", NULL};
 	static const char *const *const all[][2] = {
 		[VIEW_POLICIES] = {policies, policies_wide},
 		[VIEW_ENDPOINTS] = {endpoints, endpoints_wide},
 		[VIEW_NETWORKS] = {networks, networks_wide},
 		[VIEW_NODES] = {nodes, nodes_wide},
+		[VIEW_TIERS] = {tiers, tiers_wide},
+		[VIEW_NETSETS] = {netsets, netsets},
 	};
 
 	return all[kind][wide];
@@ -156,30 +165,42 @@ void view_network(struct view *view, const struct world_network *network)
 	const struct network *n = network->record;
 	cleanup_free char *subnets = join_subnets(n);
 	const char *isolation = isolation_name(network->isolation);
+	bool enforced = isolation_enforced(n);
+	cleanup_free char *told = xasprintf("%s%s", isolation, enforced ? "" : " (not enforced)");
 	json_t *record;
 
 	if (view->table) {
-		ADD_ROW(view, 6, network->node, n->name, n->driver, n->bridge, subnets, isolation,
+		ADD_ROW(view, 6, network->node, n->name, n->driver, n->bridge, subnets, told,
 			network->source, n->shared, n->id);
 		return;
 	}
 	record = network_to_json(n);
 	json_object_set_new(record, "node", json_string(network->node));
 	json_object_set_new(record, "effectiveIsolation", json_string(isolation));
+	json_object_set_new(record, "enforced", json_boolean(enforced));
 	json_object_set_new(record, "decidedBy", json_string(network->source));
 	json_array_append_new(view->list, record);
 }
 
-void view_node(struct view *view, const struct node *node, long long now)
+void view_node(struct view *view, const struct node *node, const json_t *lag, long long now)
 {
 	long long age = now > node->heartbeat ? now - node->heartbeat : 0;
 	cleanup_free char *heartbeat = xasprintf("%lld s ago", age);
 
-	if (view->table)
-		ADD_ROW(view, 3, node->node, node->version, heartbeat, node->engine, node->boot,
-			node->instance);
-	else
-		json_array_append_new(view->list, node_to_json(node));
+	cleanup_free char *policies = lag_text(lag, "policies");
+	cleanup_free char *endpoints = lag_text(lag, "endpoints");
+	cleanup_free char *others = lag_text(lag, "others");
+	json_t *record;
+
+	if (view->table) {
+		ADD_ROW(view, 6, node->node, node->version, heartbeat, policies, endpoints, others,
+			node->engine, node->boot, node->instance);
+		return;
+	}
+	record = node_to_json(node);
+	json_object_set_new(record, "heartbeatAge", json_integer(age));
+	json_object_set(record, "lag", (json_t *)lag);
+	json_array_append_new(view->list, record);
 }
 
 /* --- policies ---------------------------------------------------------------------------------------- */
@@ -226,11 +247,19 @@ static void put_version(json_t *object, const json_t *record)
 		json_object_get(object, "metadata"), "resourceVersion", json_string(version));
 }
 
-static void format_order(const struct policy *policy, char text[32])
+/* Takes the object over. */
+static void add_object(struct view *view, json_t *object, const json_t *record)
+{
+	if (!view->export)
+		put_version(object, record);
+	json_array_append_new(view->list, object);
+}
+
+static void format_order(bool has_order, double order, char text[32])
 {
 	snprintf(text, 32, "%s", "");
-	if (policy->has_order)
-		snprintf(text, 32, "%g", policy->order);
+	if (has_order)
+		snprintf(text, 32, "%.10g", order);
 }
 
 static void add_policy_row(struct view *view, const json_t *record, const struct policy *policy,
@@ -242,7 +271,7 @@ static void add_policy_row(struct view *view, const json_t *record, const struct
 	bool both = policy->governs[DIR_INGRESS] && policy->governs[DIR_EGRESS];
 	char order[32], ingress[24], egress[24], selected[24], loose[24];
 
-	format_order(policy, order);
+	format_order(policy->has_order, policy->order, order);
 	snprintf(ingress, sizeof(ingress), "%zu", policy->rule_count[DIR_INGRESS]);
 	snprintf(egress, sizeof(egress), "%zu", policy->rule_count[DIR_EGRESS]);
 	snprintf(selected, sizeof(selected), "%zu", selects);
@@ -251,20 +280,52 @@ static void add_policy_row(struct view *view, const json_t *record, const struct
 		both                           ? "ingress,egress"
 		: policy->governs[DIR_INGRESS] ? "ingress"
 					       : "egress",
-		ingress, egress, selected, loose, policy->staged ? "yes" : "no");
+		tier_of(policy), ingress, egress, selected, loose, policy->staged ? "yes" : "no");
 }
 
 void view_policy(struct view *view, const json_t *record, const struct policy *policy,
 	const struct world *world)
 {
-	json_t *object;
-
 	if (view->table) {
 		add_policy_row(view, record, policy, world);
 		return;
 	}
-	object = policy_object(record);
-	if (!view->export)
-		put_version(object, record);
-	json_array_append_new(view->list, object);
+	add_object(view, policy_object(record), record);
+}
+
+/* --- tiers and network sets -------------------------------------------------------------------------- */
+
+void view_tier(struct view *view, const json_t *record, const struct tier *tier, size_t policies,
+	bool stored)
+{
+	char order[32], count[24];
+
+	if (!view->table && stored)
+		add_object(view, v3_tier_object(record), record);
+	else if (!view->table)
+		json_array_append_new(view->list, v3_tier_object(record));
+	if (!view->table)
+		return;
+	format_order(tier->has_order, tier->order, order);
+	snprintf(count, sizeof(count), "%zu", policies);
+	ADD_ROW(view, 3, tier->name, order, tier->passes ? "Pass" : "Deny", count);
+}
+
+static void add_netset_row(struct view *view, const struct netset *set)
+{
+	cleanup_free char *labels = join_labels(set->labels, true);
+	cleanup_strbuf struct strbuf nets = {0};
+	char cidr[CIDR_TEXT_MAX];
+
+	for (size_t i = 0; i < set->nets.count; i++)
+		strbuf_addf(&nets, "%s%s", i ? "," : "", cidr_format(&set->nets.items[i], cidr));
+	ADD_ROW(view, 3, set->name, nets.text, labels);
+}
+
+void view_netset(struct view *view, const json_t *record, const struct netset *set)
+{
+	if (view->table)
+		add_netset_row(view, set);
+	else
+		add_object(view, v3_netset_object(record), record);
 }

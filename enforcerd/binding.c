@@ -364,7 +364,7 @@ static void endpoint_detach(struct binding *binding, struct b_endpoint *endpoint
 
 static void endpoint_attach(struct binding *binding, struct b_endpoint *endpoint)
 {
-	if (!endpoint->has_mac)
+	if (!endpoint->has_mac || !endpoint->on_bridge)
 		return;
 	endpoint->slot = slot_get(binding, endpoint->bridge_name, endpoint->mac);
 	DL_APPEND(endpoint->slot->endpoints, endpoint);
@@ -372,7 +372,9 @@ static void endpoint_attach(struct binding *binding, struct b_endpoint *endpoint
 
 static void endpoint_copy(struct b_endpoint *endpoint, const struct binding_endpoint *from)
 {
-	snprintf(endpoint->bridge_name, sizeof(endpoint->bridge_name), "%s", from->bridge);
+	snprintf(endpoint->bridge_name, sizeof(endpoint->bridge_name), "%s",
+		from->bridge ? from->bridge : "");
+	endpoint->on_bridge = from->bridge != NULL;
 	endpoint->has_mac = from->has_mac;
 	memcpy(endpoint->mac, from->mac, sizeof(endpoint->mac));
 	endpoint->ipv4 = from->ipv4;

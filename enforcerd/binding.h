@@ -17,6 +17,7 @@
  *   cause                                         what holds                ends by
  *   the one port that fits                        bound
  *   none so far, but a new link may be its        provisional               that link's settling or going
+ *   it is on no bridge                            elsewhere                 its record
  *   its record has no MAC                         withdrawn                 its record
  *   its link is gone                              withdrawn                 never: the next one has another id
  *   no living syncd vouches for its record        withdrawn                 a living syncd
@@ -43,6 +44,7 @@ struct binding;
 enum placement {
 	PLACE_WITHDRAWN, /* at no port: its addresses count nowhere */
 	PLACE_DOUBTFUL, /* at a port or not, nobody knows: its addresses are nobody's, and closed */
+	PLACE_ELSEWHERE, /* on no bridge of this host: its addresses count, and no port is theirs */
 	PLACE_PROVISIONAL, /* is being started: at some port of its bridge that cannot send yet */
 	PLACE_BOUND
 };
@@ -64,8 +66,8 @@ enum binding_trust {
 /* What of an endpoint record matters here. Borrowed for the call, copied. */
 struct binding_endpoint {
 	const char *id;
-	const char *bridge;
-	bool has_mac; /* without: never placed */
+	const char *bridge; /* NULL: it is on none (macvlan, ...) */
+	bool has_mac;       /* without: never at a port */
 	uint8_t mac[PORT_MAC_SIZE];
 	struct ip ipv4, ipv6; /* family 0 where there is none */
 	struct moment

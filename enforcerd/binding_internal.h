@@ -41,8 +41,8 @@ struct b_port {
 
 struct b_endpoint {
 	char *id;
-	char bridge_name[PORT_IFNAME_SIZE];
-	bool has_mac;
+	char bridge_name[PORT_IFNAME_SIZE]; /* "" where on none */
+	bool on_bridge, has_mac;
 	uint8_t mac[PORT_MAC_SIZE];
 	struct ip ipv4, ipv6;
 	struct moment born;
@@ -84,6 +84,7 @@ enum { BINDING_REASON_SIZE = 256 };
 enum cause {
 	CAUSE_FITS,
 	CAUSE_STARTING,
+	CAUSE_NO_BRIDGE,
 	CAUSE_NO_MAC,
 	CAUSE_LINK_GONE,
 	CAUSE_UNTRUSTED,

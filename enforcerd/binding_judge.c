@@ -34,7 +34,7 @@ static bool fits(const struct b_endpoint *endpoint, const struct b_port *port)
 
 bool binding_may_wait(const struct b_endpoint *endpoint)
 {
-	return endpoint->has_mac && !endpoint->dead && !endpoint->port &&
+	return endpoint->on_bridge && endpoint->has_mac && !endpoint->dead && !endpoint->port &&
 	       endpoint->trust != TRUST_NONE;
 }
 
@@ -161,6 +161,8 @@ enum cause binding_judge(
 	const struct b_claim *claimed = binding_claim(binding, endpoint->id);
 
 	*found = NULL;
+	if (!endpoint->on_bridge)
+		return endpoint->trust == TRUST_NONE ? CAUSE_UNTRUSTED : CAUSE_NO_BRIDGE;
 	if (!endpoint->has_mac)
 		return CAUSE_NO_MAC;
 	if (endpoint->dead)
@@ -181,6 +183,7 @@ enum placement binding_placement_by(enum cause cause)
 	static const enum placement placements[] = {
 		[CAUSE_FITS] = PLACE_BOUND,
 		[CAUSE_STARTING] = PLACE_PROVISIONAL,
+		[CAUSE_NO_BRIDGE] = PLACE_ELSEWHERE,
 		[CAUSE_NO_MAC] = PLACE_WITHDRAWN,
 		[CAUSE_LINK_GONE] = PLACE_WITHDRAWN,
 		[CAUSE_UNTRUSTED] = PLACE_WITHDRAWN,
@@ -213,7 +216,10 @@ const char *binding_reason(const struct b_endpoint *endpoint, enum cause cause,
 		[CAUSE_EARLY] = "another port may yet have its MAC and addresses",
 	};
 
-	snprintf(text, BINDING_REASON_SIZE, "%s (bridge %s%s%s)", words[cause],
-		endpoint->bridge_name, port ? ", port " : "", port ? port->port.name : "");
+	if (!endpoint->on_bridge)
+		snprintf(text, BINDING_REASON_SIZE, "%s", words[cause]);
+	else
+		snprintf(text, BINDING_REASON_SIZE, "%s (bridge %s%s%s)", words[cause],
+			endpoint->bridge_name, port ? ", port " : "", port ? port->port.name : "");
 	return text;
 }

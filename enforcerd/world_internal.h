@@ -155,7 +155,7 @@ struct w_address {
 	struct w_list owners;  /* struct w_endpoint *, those in doubt as well */
 	struct w_list remotes; /* struct w_remote *: they count while there is no owner */
 	/* what the ruleset has of it */
-	bool isolated, unready, owned, closed, remote, contested;
+	bool isolated, unready, owned, closed, off_bridge, remote, contested;
 	struct w_group *groups[DIR_COUNT];
 	struct w_list selectors;
 	struct w_network *known_in;
@@ -282,6 +282,12 @@ static inline bool world_doubtful(const struct w_endpoint *endpoint)
 static inline bool world_present(const struct w_endpoint *endpoint)
 {
 	return endpoint->where.placement > PLACE_DOUBTFUL;
+}
+
+/* It counts, but whoever has its address on a bridge of this host goes before. */
+static inline bool world_elsewhere(const struct w_endpoint *endpoint)
+{
+	return endpoint->where.placement == PLACE_ELSEWHERE;
 }
 
 /* Whether it ought to be at a port of a bridge of this host. */

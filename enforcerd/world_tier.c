@@ -26,6 +26,11 @@ const struct tier *world_tier_of(const struct world *world, const struct policy 
 	return entry ? entry->tier : NULL;
 }
 
+static bool same_tier(const struct tier *a, const struct tier *b)
+{
+	return !tier_cmp(a, b) && a->passes == b->passes;
+}
+
 /* Takes over. */
 static void put_tier(struct world *world, const char *name, struct tier *tier)
 {
@@ -36,9 +41,14 @@ static void put_tier(struct world *world, const char *name, struct tier *tier)
 		snprintf(entry->name, sizeof(entry->name), "%s", name);
 		HASH_ADD_STR(world->tiers, name, entry);
 	}
+	entry->seen = true;
+	if (entry->tier && same_tier(entry->tier, tier)) {
+		tier_free(tier);
+		return;
+	}
+	/* policies point at the old one until they are told, before anybody looks */
 	tier_free(entry->tier);
 	entry->tier = tier;
-	entry->seen = true;
 	world->tiers_stale = true;
 }
 

@@ -234,7 +234,9 @@ class Engine:
         self.namespace.create()
         self.cli_config.mkdir()
         config = self.directory / "daemon.json"
-        config.write_text(json.dumps({"live-restore": self.live_restore, "shutdown-timeout": 3, **self.settings}))
+        # 20.10 has its ID from a key in /etc, where all Engines of this machine would be one
+        own = {} if self.release.suite else {"deprecated-key-path": str(self.directory / "key.json")}
+        config.write_text(json.dumps({"live-restore": self.live_restore, "shutdown-timeout": 3, **own, **self.settings}))
         self.process = Process(
             "dockerd",
             self.namespace.prefix()

@@ -16,20 +16,27 @@ IN_FORCE_BOUND = 30
 
 
 class Stack:
-    """start() brings up all three; each part is a Process that can be killed and started on its own."""
+    """start() brings up all three; each part is a Process that can be killed and started on its own.
 
-    def __init__(self, engine, syncd_args=(), enforcerd_args=(), name: str = "stack"):
+    store_of: another host's stack, whose Redis is used by this one as well: its own is not started.
+    """
+
+    def __init__(self, engine, syncd_args=(), enforcerd_args=(), name: str = "stack", node: str = NODE, store_of=None):
+        self.node = node
+        self.store_of = store_of
         self.engine = engine
         self.directory = engine.directory / f"{name}-{next(engine.serials)}"
         self.directory.mkdir()
-        self.socket = self.directory / "redis.sock"
-        self.password_file = self.directory / "password"
-        self.password_file.write_text(secrets.token_hex(16))
+        home = store_of.directory if store_of else self.directory
+        self.socket = home / "redis.sock"
+        self.password_file = home / "password"
+        if not store_of:
+            self.password_file.write_text(secrets.token_hex(16))
         self.url = f"unix://{self.socket}"
         self.store = Redis(self.socket, self.password_file.read_text())
         self.old_instance = None
         self.old_epoch = None
-        self.redis = self._redis()
+        self.redis = store_of.redis if store_of else self._redis()
         self.syncd = self._daemon(
             "bulkhead-syncd", ["--docker-host", f"unix://{engine.socket}", "--listen", "127.0.0.1:9641", *syncd_args]
         )
@@ -44,7 +51,7 @@ class Stack:
         return Process("redis", [*PRIORITY, "redis-server", config], self.directory / "redis.log")
 
     def _daemon(self, program: str, words) -> Process:
-        argv = self.engine.namespace.prefix() + [*PRIORITY, bin_dir() / program, "--node", NODE]
+        argv = self.engine.namespace.prefix() + [*PRIORITY, bin_dir() / program, "--node", self.node]
         argv += ["--redis", self.url, "--redis-password-file", self.password_file, "--log-level", "debug", *words]
         return Process(program, argv, self.directory / f"{program}.log")
 
@@ -63,12 +70,13 @@ class Stack:
         self.clear()
 
     def start(self) -> None:
-        self.start_redis()
+        if not self.store_of:
+            self.start_redis()
         self.start_syncd()
         self.start_enforcerd()
 
     def stop(self) -> None:
-        for process in (self.enforcerd, self.syncd, self.redis):
+        for process in (self.enforcerd, self.syncd, *(() if self.store_of else (self.redis,))):
             process.stop()
         self.store.close()
 
@@ -93,7 +101,7 @@ class Stack:
 
     def start_syncd(self) -> None:
         """Remembers the epoch of the syncd before: wait_in_force() believes only the new one's."""
-        self.old_epoch = self.head(f"node:{NODE}").split(":")[0] or None
+        self.old_epoch = self.head(f"node:{self.node}").split(":")[0] or None
         self.syncd.start()
 
     def start_enforcerd(self) -> None:
@@ -132,14 +140,14 @@ class Stack:
         return self.ctl(verb, "-f", "-", input=policies)
 
     def status(self) -> dict:
-        return self.store.hgetall(f"bulkhead:v1:status:{NODE}")
+        return self.store.hgetall(f"bulkhead:v1:status:{self.node}")
 
     def head(self, stream: str) -> str:
         return self.store("GET", f"bulkhead:v1:head:{stream}") or ""
 
     def endpoints(self) -> dict:
         """EndpointID -> record."""
-        return {k: json.loads(v) for k, v in self.store.hgetall(f"bulkhead:v1:endpoints:{NODE}").items()}
+        return {k: json.loads(v) for k, v in self.store.hgetall(f"bulkhead:v1:endpoints:{self.node}").items()}
 
     def ready(self, process: Process) -> bool:
         """What a container's health check asks: connected, in sync, and doing what it claims."""
@@ -155,7 +163,7 @@ class Stack:
             shown = set(self.endpoints())
             truth = self.engine.endpoint_ids()
             status = self.status()
-            node_head, policies_head = self.head(f"node:{NODE}"), self.head("policies")
+            node_head, policies_head = self.head(f"node:{self.node}"), self.head("policies")
         except (RedisError, OSError, RuntimeError) as error:
             return str(error)
         checks = (

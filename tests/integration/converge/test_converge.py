@@ -96,7 +96,9 @@ class TestConvergence(unittest.TestCase):
         except Exception as error:
             story = "\n".join(world.script.log)
             logs = "\n".join(f"--- {name}\n{text[-6000:]}" for name, text in world.lab.logs())
-            self.fail(f"seed {seed}: {error!r}\n{error}\n--- what was done\n{story}\n{logs}")
+            # at once: two hundred seeds take a while
+            print(f"seed {seed}: {error}\n--- what was done\n{story}\n{logs}", file=sys.stderr, flush=True)
+            self.fail(f"seed {seed}: {error}")
         finally:
             world.lab.close()
 

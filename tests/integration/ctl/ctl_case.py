@@ -208,7 +208,7 @@ class Case(unittest.TestCase):
         record.update(more)
         self.redis.command("HSET", PREFIX + "endpoints:" + node, ident, json.dumps(record))
 
-    def add_network(self, name="net1", node="n1", isolation=None):
+    def add_network(self, name="net1", node="n1", isolation=None, driver="bridge"):
         self.redis.command("HSET", PREFIX + "networks:" + node, "id-" + name, json.dumps({
-            "v": 1, "id": "id-" + name, "name": name, "driver": "bridge", "bridge": "br-" + name,
+            "v": 1, "id": "id-" + name, "name": name, "driver": driver, "bridge": "br-" + name if driver == "bridge" else None,
             "subnets": ["172.18.0.0/16"], "shared": None, "isolation": isolation}))

@@ -392,7 +392,27 @@ class Reading(Case):
         self.assertEqual(row, ["n1", "net1", "bridge", "br-net1", "172.18.0.0/16", "strict"])
         self.ok("network", "off", "net1")
         self.assertIn(" off ", self.ok("get", "networks", "-o", "wide").out)
-        self.assertIn("n1", self.ok("get", "nodes").out)
+        heads = {"policies_head": self.head(), "endpoints_head": "1700000000000-00000000:1:0123456789abcdef",
+                 "peers": json.dumps({"n2": {"head": "1700000000000-00000000:1:0123456789abcdef", "state": "up"}})}
+        for field, value in heads.items():
+            self.redis.command("HSET", PREFIX + "status:n1", field, value)
+        self.add_node("n2")
+        self.redis.command("SET", PREFIX + "head:node:n2", "1700000000000-00000000:4:0123456789abcde0")
+        header, first, second = (line.split("  ") for line in self.ok("get", "nodes").out.splitlines())
+        self.assertIn("OTHERS BEHIND", [word.strip() for word in header])
+        self.assertEqual([word.strip() for word in first if word.strip()][-3:], ["0", "0", "3"])
+        self.assertEqual([word.strip() for word in second if word.strip()][-3:], ["?", "?", "0"])
+        record = json.loads(self.ok("get", "nodes", "n1", "-o", "json").out)[0]
+        self.assertEqual(record["lag"], {"policies": 0, "endpoints": 0, "others": 3, "peers": {"n2": 3}})
+
+    def test_a_network_that_is_not_enforced(self):
+        self.add_node()
+        self.add_network("far", driver="macvlan")
+        self.add_network("near")
+        table = self.ok("get", "networks").out.splitlines()
+        self.assertEqual([row.rstrip().endswith("labelled (not enforced)") for row in table], [False, True, False])
+        far, near = json.loads(self.ok("get", "networks", "-o", "json").out)
+        self.assertEqual((far["enforced"], far["effectiveIsolation"], near["enforced"]), (False, "labelled", True))
 
     def test_a_bad_record_is_named_and_the_others_are_shown(self):
         self.add_node()

@@ -91,7 +91,7 @@ class Versions(Case):
                             "creationTimestamp: \"2026-01-01T00:00:00Z\", generation: 3, ")
         for _ in range(2):
             result = self.ok("apply", "-f", "-", stdin=server)
-            self.assertIn("note: resourceVersion of 1 policy is another store's and not looked at\n", result.err)
+            self.assertIn("note: resourceVersion of 1 object is another store's and not looked at\n", result.err)
         self.assertNotIn("resourceVersion", json.dumps(self.policies()))
 
     def test_bad_versions(self):

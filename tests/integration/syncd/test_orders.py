@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Orders in which the Engine tells of things: whatever they are, what is published is the truth in the end."""
 import json
-import time
 import unittest
 
-from syncd_case import Case, LABEL, hex_id, setUpModule, wait_until  # noqa: F401
+from syncd_case import Case, LABEL, setUpModule, wait_until  # noqa: F401
 
 
 class TestOrders(Case):

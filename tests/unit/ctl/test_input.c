@@ -336,8 +336,8 @@ START_TEST(deleting_needs_only_a_name)
 	ck_assert_str_eq(input.items[0].name, "p");
 	expect_error(text, "1:1: spec is missing in a policy");
 	teardown();
-	input_add_name(&input, "q");
-	input_add_name(&input, "q");
+	input_add_name(&input, KIND_POLICY, "q");
+	input_add_name(&input, KIND_POLICY, "q");
 	ck_assert_uint_eq(input.count, 1);
 }
 END_TEST

@@ -678,6 +678,9 @@ static void o_add_policies(const struct o_world *w, struct batch *batch)
 	}
 }
 
+/* Whether the bridge table judges what goes from port to port: a kernel's, where there is one. */
+static bool o_bridge_tracked;
+
 /* The world of enforcerd, its ruleset compiled. */
 static struct world *o_enforcer(const struct o_world *w)
 {
@@ -686,7 +689,8 @@ static struct world *o_enforcer(const struct o_world *w)
 	const struct world_config config = {.node = NODE,
 		.isolation = (enum isolation)w->isolation,
 		.strict_networks = strict,
-		.strict_network_count = w->strict_by_flag};
+		.strict_network_count = w->strict_by_flag,
+		.skeleton = {.bridge_tracked = o_bridge_tracked}};
 	struct world *world = world_new(&config);
 	struct batch node = {0}, policies = {0};
 

@@ -11,7 +11,8 @@ static char told[512]; /* what was called for since the last expect() */
 
 static void on_placed(const char *id, enum placement placement, const struct port *port, void *arg)
 {
-	static const char *const words[] = {"withdrawn", "doubtful", "provisional", "bound"};
+	static const char *const words[] = {
+		"withdrawn", "doubtful", "elsewhere", "provisional", "bound"};
 	size_t len = strlen(told);
 
 	ck_assert_ptr_eq(arg, told);
@@ -117,6 +118,28 @@ static void expect_placement(const char *id, enum placement placement, const cha
 }
 
 /* --- lives of containers ----------------------------------------------------------------------- */
+
+/* macvlan and the like: it counts while its record is vouched for, and no port is its own. */
+START_TEST(test_on_no_bridge)
+{
+	settled(7, 1, "10.0.0.1");
+	endpoint_at("e", NULL, 1, "10.0.0.1", "", 7, TRUST_NONE);
+	expect("");
+	expect_reason("no syncd confirms it");
+	binding_confirm(binding, &(struct moment){7, 1000});
+	expect("e elsewhere");
+	expect_placement("e", PLACE_ELSEWHERE, "");
+	/* nor does it keep a port from whose it is */
+	news("f", 1, "10.0.0.1", 7);
+	expect("f bound v7");
+	binding_port_gone(binding, 7);
+	expect("f withdrawn");
+	endpoint_at("g", NULL, 0, "10.0.0.3", "", 7, TRUST_LISTED);
+	expect("g elsewhere");
+	binding_endpoint_gone(binding, "e");
+	expect("");
+}
+END_TEST
 
 /* Engines up to 27: the record comes while the other end still is on the host. */
 START_TEST(test_record_before_carrier)
@@ -618,6 +641,7 @@ END_TEST
 
 static void add_lives(TCase *tests)
 {
+	tcase_add_test(tests, test_on_no_bridge);
 	tcase_add_test(tests, test_record_before_carrier);
 	tcase_add_test(tests, test_record_after_carrier);
 	tcase_add_test(tests, test_new_owner_does_not_inherit);

@@ -23,6 +23,13 @@ static void put_tiered(
 	change(world, KIND_POLICY, name, unquote(record));
 }
 
+static void put_set(struct world *world, const char *nets)
+{
+	cleanup_free char *record = xasprintf(OUTSIDE, nets);
+
+	change(world, KIND_NETSET, "partners", unquote(record));
+}
+
 static char *db_rules(struct world *world)
 {
 	cleanup_free char *chain = chain_of(world, MAP_INGRESS4, "10.1.0.2");
@@ -122,6 +129,20 @@ START_TEST(test_tiers_have_an_order)
 }
 END_TEST
 
+START_TEST(test_the_same_tier_again_changes_nothing)
+{
+	CLEANUP(world) struct world *world = tutorial();
+
+	put_tier(world, "ops", "'order':10,'defaultAction':'pass'");
+	put_tiered(world, "guard", "ops", false, "[{'action':'pass'}]");
+	put_set(world, "'192.0.2.0/24'");
+	ruleset_committed(world_ruleset(world));
+	put_tier(world, "ops", "'order':10,'defaultAction':'pass'");
+	put_set(world, "'192.0.2.0/24'");
+	ck_assert(!ruleset_dirty(world_ruleset(world)));
+}
+END_TEST
+
 START_TEST(test_a_tier_that_is_not_there_closes)
 {
 	CLEANUP(world) struct world *world = tutorial();
@@ -185,13 +206,6 @@ START_TEST(test_a_tier_of_staged_policies)
 	ck_assert(!ruleset_chain_exists(world_ruleset(world), left));
 }
 END_TEST
-
-static void put_set(struct world *world, const char *nets)
-{
-	cleanup_free char *record = xasprintf(OUTSIDE, nets);
-
-	change(world, KIND_NETSET, "partners", unquote(record));
-}
 
 START_TEST(test_a_network_set_beside_a_selector)
 {
@@ -314,6 +328,7 @@ int main(void)
 	tcase_add_test(tcase, test_pass_goes_on_to_the_next_tier);
 	tcase_add_test(tcase, test_an_end_that_passes);
 	tcase_add_test(tcase, test_tiers_have_an_order);
+	tcase_add_test(tcase, test_the_same_tier_again_changes_nothing);
 	tcase_add_test(tcase, test_a_tier_that_is_not_there_closes);
 	tcase_add_test(tcase, test_a_bad_tier);
 	tcase_add_test(tcase, test_a_tier_of_staged_policies);
