@@ -150,6 +150,132 @@ class TestSizes(Case):
         self.assertLess(self.memory(), MEMORY_MAX)
 
 
+class TestAnswers(Case):
+    """Whatever an answer holds, syncd goes on, what is published stays, and the next good answer counts."""
+
+    BODIES = {
+        "nothing": b"",
+        "no JSON": b"\x00\xff\xfe",
+        "null": b"null",
+        "a number": b"1e999999",
+        "a list of lists": b"[" * 100000,
+        "objects in objects": b'{"Id":' * 100000,
+        "closed as well": b"[" * 100000 + b"]" * 100000,
+        "half of one": b'[{"Id":"aaaa',
+        "no UTF-8": b'[{"Id":"\xc3\x28"}]',
+        "half a surrogate": b'{"ID":"\\ud800","Name":"\\udc00","Id":"\\ud800"}',
+        "a NUL": b'{"ID":"\\u0000","Name":"a\\u0000b","Version":"\\u0000","ApiVersion":"1.41\\u0000","Id":"\\u0000"}',
+        "one key many times": b"{" + b'"Id":"a",' * 100000 + b'"Id":7}',
+        "wrong types": b'{"Id":[],"ID":{},"Name":7,"Containers":[1],"Labels":"x","Config":7,"ApiVersion":1.41,"IPAM":[],"Options":0}',
+        "elements of wrong types": b'[null,1,"x",[],{"Id":null},{"Id":"' + b"a" * 64 + b'","Labels":[{}],"Ports":{},"NetworkSettings":0}]',
+        "large numbers": b'[{"Id":"' + b"a" * 64 + b'","Ports":[{"PrivatePort":99999999999999999999}]}]',
+        "two at once": b"[][]",
+    }
+
+    def test_any_list(self):
+        own = {LABEL + "role": "web"}
+        _, endpoint = self.engine.run(self.net, "web", "10.1.0.2", labels=own)
+        self.start()
+        record, messages = self.endpoints()[endpoint], self.messages()
+        for path in (r"/containers/json\?all=1$", "/networks$", rf"/networks/{self.net}$"):
+            for name, body in self.BODIES.items():
+                with self.subTest(path=path, body=name):
+                    fault = self.engine.fail(path, body=body, times=1)
+                    self.syncd.send_signal(signal.SIGHUP)
+                    wait_until(lambda: fault not in self.engine.faults, "it is asked")  # noqa: B023
+                    self.wait_ready()
+                    self.assertEqual(self.endpoints()[endpoint], record)
+        _, later = self.engine.run(self.net, "later", "10.1.0.3")
+        said = []
+        while later not in said:
+            said += [change["id"] for change in messages.next()["changes"] if change["op"] == "del" or change["id"] == later]
+        self.assertEqual(said, [later], "what is published stays")
+
+    def test_any_image(self):
+        """Labels that may be the image's do not count before it has been read."""
+        own = {LABEL + "role": "web"}
+        self.start()
+        for number, (name, body) in enumerate(self.BODIES.items()):
+            if name == "a NUL":
+                continue  # an image without labels, by all that can be read in it
+            with self.subTest(name):
+                image = f"sha256:{number:064x}"
+                self.engine.add_image(image, {})
+                self.engine.fail(f"/images/{image}/json", body=body)
+                _, endpoint = self.engine.run(self.net, f"c{number}", f"10.1.0.{number + 2}", labels=own, image_id=image)
+                record = self.wait_endpoint(endpoint)
+                self.assertNotIn("role", record["labels"])
+                self.assertIn("role", record["rejected"])
+
+    def test_any_greeting(self):
+        for path in ("/version$", "/info$"):
+            for name, body in self.BODIES.items():
+                if name == "a NUL" and path == "/info$":
+                    continue  # another Engine than the one that answers the next time: it ends for that
+                with self.subTest(path=path, body=name):
+                    fault = self.engine.fail(path, body=body, times=1)
+                    self.start()
+                    self.assertNotIn(fault, self.engine.faults)
+                    self.assertEqual(self.end(), 0)
+
+    def test_any_event(self):
+        self.start()
+        for body in self.BODIES.values():
+            self.engine.emit_raw(body.replace(b"\n", b" ") + b"\n")
+            for kind in (b"container", b"network", b"daemon"):
+                self.engine.emit_raw(b'{"Type":"' + kind + b'","Action":"connect","Actor":' + (body or b"{}") + b"}\n")
+        _, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
+        self.wait_endpoint(endpoint)
+        self.assertIsNone(self.syncd.poll())
+
+    def test_answers_that_are_cut_off(self):
+        """Half a list is no list: it may not take away what its other half holds."""
+        self.engine.close()
+        self.engine.open(tcp=True)
+        relay = Cutter(self.engine.port)
+        self.addCleanup(relay.close)
+        endpoints = {self.engine.run(self.net, f"c{i}", f"10.1.0.{i + 2}")[1] for i in range(20)}
+        self.start("--docker-host", f"tcp://127.0.0.1:{relay.port}")
+        self.assertEqual(set(self.endpoints()), endpoints)
+        for path in (b"/containers/json?all=1", b"/networks", b"/networks/" + self.net.encode()):
+            with self.subTest(path=path):
+                relay.path = path
+                self.syncd.send_signal(signal.SIGHUP)
+                self.wait_not_ready("engine:")
+                self.assertGreater(relay.cut, 0)
+                self.assertEqual(set(self.endpoints()), endpoints)
+                relay.path, relay.cut = None, 0
+                self.wait_ready()
+                self.assertEqual(set(self.endpoints()), endpoints)
+
+
+class Cutter(Relay):
+    """Of the answer to `path`, half arrives."""
+
+    path, cut = None, 0
+
+    def forward(self, client, server, generation):
+        asked = b""
+        other = {client: server, server: client}
+        try:
+            while True:
+                for sock in select.select(list(other), [], [])[0]:
+                    data = sock.recv(1 << 20)
+                    if sock is client:
+                        asked = data.split(b" ")[1] if data.count(b" ") > 1 else b""
+                    elif self.path and asked.endswith(self.path) and len(data) > 200:
+                        self.cut += 1
+                        client.sendall(data[: len(data) // 2])
+                        data = b""
+                    if not data:
+                        client.close()
+                        server.close()
+                        return
+                    other[sock].sendall(data)
+        except (OSError, ValueError):
+            return
+
+
 class TestTlsRefused(Case):
     """Nothing is asked of an Engine that does not prove who it is, or that does not take our certificate."""
 
