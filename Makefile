@@ -154,7 +154,7 @@ include $(wildcard tests/bench/bench.mk)
 # --- static checks ---------------------------------------------------------------------------------
 C_FILES := $(wildcard $(addsuffix /*.c,$(DIRS))) $(wildcard tests/unit/*/*.c tests/integration/*/*.c tests/fuzz/*.c tests/bench/*.c tests/lib/*.c)
 H_FILES := $(wildcard $(addsuffix /*.h,$(DIRS))) $(wildcard tests/unit/*.h tests/unit/*/*.h tests/integration/*/*.h tests/fuzz/*.h tests/bench/*.h tests/lib/*.h)
-SH_FILES := $(shell grep -lE '^\#!.*(ba)?sh' .ci/* deploy/* tests/* tests/*/* 2>/dev/null)
+SH_FILES := deploy/completion.bash $(shell grep -lE '^\#!.*(ba)?sh' .ci/* deploy/* tests/* tests/*/* 2>/dev/null)
 
 lint: lint-format lint-includes lint-shell lint-cppcheck lint-tidy
 
@@ -191,6 +191,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(BUILD)/bin/bulkhead-syncd $(BUILD)/bin/bulkhead-enforcerd $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(BUILD)/bin/bulkheadctl $(DESTDIR)$(PREFIX)/bin/
+	install -D -m 644 deploy/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bulkheadctl
 	for f in $(wildcard docs/*.[158]); do install -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/; done
 
 clean:

@@ -37,6 +37,9 @@ void daemon_options_table(struct daemon_options *o, const struct daemon_defaults
 		{"redis-password-file", "BULKHEAD_REDIS_PASSWORD_FILE", "FILE", NULL,
 			"file whose first line is the password", CONFIG_STRING,
 			&o->redis_password_file},
+		{"redis-sentinel-password-file", "BULKHEAD_REDIS_SENTINEL_PASSWORD_FILE", "FILE",
+			NULL, "the same for the Sentinels' own login", CONFIG_STRING,
+			&o->redis_sentinel_password_file},
 		{"redis-ca", "BULKHEAD_REDIS_CA", "FILE", NULL, "CA certificates for rediss://",
 			CONFIG_STRING, &o->redis_ca},
 		{"redis-cert", "BULKHEAD_REDIS_CERT", "FILE", NULL, "client certificate",
@@ -77,6 +80,7 @@ struct redis_options daemon_options_redis(const struct daemon_options *o, const 
 	return (struct redis_options){
 		.url = o->redis_url,
 		.password_file = o->redis_password_file,
+		.sentinel_password_file = o->redis_sentinel_password_file,
 		.ca = o->redis_ca,
 		.cert = o->redis_cert,
 		.key = o->redis_key,

@@ -7,10 +7,11 @@
 #include "common/redis.h"
 
 /* Entries that daemon_options_table() writes, the closing one included. */
-enum { DAEMON_OPTION_COUNT = 13 };
+enum { DAEMON_OPTION_COUNT = 14 };
 
 struct daemon_options {
-	char *redis_url, *redis_password_file, *redis_ca, *redis_cert, *redis_key;
+	char *redis_url, *redis_password_file, *redis_sentinel_password_file;
+	char *redis_ca, *redis_cert, *redis_key;
 	char *node; /* NULL where it was not said */
 	char *listen_on, *log_level, *log_format;
 	long resync_seconds;

@@ -21,15 +21,25 @@ struct e_address {
 	struct ip ip;
 	const struct e_endpoint *owner; /* the first */
 	size_t owners;
-	UT_hash_handle hh; /* by ip */
+	struct netset_list netsets; /* that have it */
+	UT_hash_handle hh;          /* by ip */
+};
+
+struct e_policy {
+	const struct policy *policy; /* as it is in force */
+	const struct tier *tier;     /* NULL: not there */
+	struct policy *closed;       /* policy, where it has none */
 };
 
 struct evaluator {
 	struct e_network *networks;
 	struct e_endpoint *endpoints;
 	size_t endpoint_count, endpoint_cap;
-	const struct policy **policies;
+	struct e_policy *policies; /* sorted, once finished */
 	size_t policy_count, policy_cap;
+	const struct tier **tiers;
+	size_t tier_count, tier_cap;
+	struct netset_list netsets;
 	struct e_address *addresses;
 };
 
@@ -51,8 +61,13 @@ void evaluator_free(struct evaluator *e)
 	}
 	HASH_ITER (hh, e->addresses, address, next_address) {
 		HASH_DEL(e->addresses, address);
+		netset_list_clear(&address->netsets);
 		free(address);
 	}
+	for (size_t i = 0; i < e->policy_count; i++)
+		policy_free(e->policies[i].closed);
+	netset_list_clear(&e->netsets);
+	free(e->tiers);
 	free(e->endpoints);
 	free(e->policies);
 	free(e);
@@ -79,7 +94,18 @@ void evaluator_endpoint(
 void evaluator_policy(struct evaluator *e, const struct policy *policy)
 {
 	xgrow(e->policies, e->policy_count, e->policy_cap);
-	e->policies[e->policy_count++] = policy;
+	e->policies[e->policy_count++] = (struct e_policy){.policy = policy};
+}
+
+void evaluator_tier(struct evaluator *e, const struct tier *tier)
+{
+	xgrow(e->tiers, e->tier_count, e->tier_cap);
+	e->tiers[e->tier_count++] = tier;
+}
+
+void evaluator_netset(struct evaluator *e, const struct netset *set)
+{
+	netset_list_add(&e->netsets, set);
 }
 
 static struct e_address *find_address(const struct evaluator *e, const struct ip *ip)
@@ -109,6 +135,7 @@ static void claim(struct evaluator *e, const struct ip *ip, const struct e_endpo
 		address = xcalloc(1, sizeof(*address));
 		address->ip = *ip;
 		address->owner = owner;
+		netset_list_of(&e->netsets, ip, &address->netsets);
 		HASH_ADD(hh, e->addresses, ip, sizeof(address->ip), address);
 	}
 	address->owners++;
@@ -116,11 +143,29 @@ static void claim(struct evaluator *e, const struct ip *ip, const struct e_endpo
 
 static int compare_policies(const void *a, const void *b)
 {
-	return policy_cmp(*(const struct policy *const *)a, *(const struct policy *const *)b);
+	const struct e_policy *first = a, *second = b;
+	int order = tier_cmp(first->tier, second->tier);
+
+	return order ? order : policy_cmp(first->policy, second->policy);
+}
+
+static void find_tier(const struct evaluator *e, struct e_policy *entry)
+{
+	const char *name = tier_of(entry->policy);
+
+	if (!strcmp(name, TIER_DEFAULT))
+		entry->tier = tier_default();
+	for (size_t i = 0; !entry->tier && i < e->tier_count; i++)
+		if (!strcmp(e->tiers[i]->name, name))
+			entry->tier = e->tiers[i];
+	if (!entry->tier)
+		entry->policy = entry->closed = policy_closed(entry->policy);
 }
 
 void evaluator_finish(struct evaluator *e)
 {
+	for (size_t i = 0; i < e->policy_count; i++)
+		find_tier(e, &e->policies[i]);
 	if (e->policy_count)
 		qsort(e->policies, e->policy_count, sizeof(*e->policies), compare_policies);
 	for (size_t i = 0; i < e->endpoint_count; i++) {
@@ -149,6 +194,10 @@ static void look_up(const struct evaluator *e, const struct question *question,
 
 	*walk = (struct end_walk){
 		.direction = direction, .standing = END_STRANGER, .allowed = true};
+	if (address)
+		walk->netsets = &address->netsets;
+	else
+		netset_list_of(&e->netsets, &end->ip, &walk->netset_space);
 	if (sender ? question->from_host : question->to_host) {
 		walk->standing = END_HOST;
 	} else if (address && address->owners > 1) {
@@ -179,26 +228,89 @@ static void add_steps(
 	size_t cap = 0;
 
 	for (size_t i = 0; i < e->policy_count; i++) {
-		const struct policy *policy = e->policies[i];
+		const struct policy *policy = e->policies[i].policy;
 
 		if (!policy->governs[walk->direction] ||
 			!selector_match(policy->selector, walk->labels))
 			continue;
 		xgrow(walk->steps, walk->step_count, cap);
-		walk->steps[walk->step_count++] = (struct walk_step){
-			.policy = policy, .rule = first_rule(policy, walk->direction, flow)};
+		walk->steps[walk->step_count++] = (struct walk_step){.policy = policy,
+			.tier = e->policies[i].tier,
+			.rule = first_rule(policy, walk->direction, flow),
+			.reached = policy->staged};
 	}
 }
 
-/* "pass" goes on to the next tier or the profiles: a v1 endpoint of Docker has neither, so nothing allows it. */
-static bool allows(const struct end_walk *walk, const struct walk_step *step)
+static enum policy_action action_of(const struct end_walk *walk, const struct walk_step *step)
 {
-	return step && step->policy->rules[walk->direction][step->rule].action == ACTION_ALLOW;
+	return step->policy->rules[walk->direction][step->rule].action;
+}
+
+/* Whether a staged one of the walk has the step's name. */
+static bool is_replaced(const struct end_walk *walk, const struct walk_step *step)
+{
+	for (size_t i = 0; i < walk->step_count; i++)
+		if (policy_replaces(walk->steps[i].policy, step->policy))
+			return true;
+	return false;
+}
+
+/* How far a walk has come. */
+struct progress {
+	const struct walk_step *matched; /* the last whose rule matched, or NULL */
+	const struct walk_step *tier;    /* one that is asked, of the last tier so far */
+	bool passed;                     /* that tier */
+};
+
+/* The steps of one tier from place i on; returns the place after them. Staged ones are asked only where staged says so, and then in the
+ * place of those that they replace. */
+static size_t ask_tier(
+	const struct end_walk *walk, size_t i, bool staged, struct progress *progress)
+{
+	const struct walk_step *first = &walk->steps[i];
+	bool over = false, any = false;
+
+	for (; i < walk->step_count && tier_same(first->policy, walk->steps[i].policy); i++) {
+		struct walk_step *step = &walk->steps[i];
+
+		if (staged ? is_replaced(walk, step) : step->policy->staged)
+			continue;
+		if (!any)
+			*progress = (struct progress){.tier = step};
+		any = true;
+		if (over)
+			continue;
+		/* what the staged ones would make of it leaves no trace */
+		step->reached |= !staged;
+		over = step->rule != STEP_NO_RULE;
+		if (over)
+			progress->matched = step;
+	}
+	if (any)
+		progress->passed = progress->matched
+					   ? action_of(walk, progress->matched) == ACTION_PASS
+					   : first->tier && first->tier->passes;
+	return i;
+}
+
+/* Tier after tier, until a rule decides or a tier's end does. After the last there is nothing that could allow: no profiles. */
+static struct progress ask(const struct end_walk *walk, bool staged)
+{
+	struct progress progress = {.passed = true};
+
+	for (size_t i = 0; i < walk->step_count && progress.passed;)
+		i = ask_tier(walk, i, staged, &progress);
+	return progress;
+}
+
+static bool allows(const struct end_walk *walk, const struct progress *progress)
+{
+	return progress->matched && action_of(walk, progress->matched) == ACTION_ALLOW;
 }
 
 static void decide(const struct evaluator *e, const struct policy_flow *flow, struct end_walk *walk)
 {
-	const struct walk_step *with_staged = NULL;
+	struct progress in_force;
 	bool any_staged = false;
 
 	if (walk->standing == END_CONTESTED)
@@ -206,19 +318,17 @@ static void decide(const struct evaluator *e, const struct policy_flow *flow, st
 	if (walk->standing != END_ISOLATED)
 		return;
 	add_steps(e, flow, walk);
-	for (size_t i = 0; i < walk->step_count; i++) {
-		struct walk_step *step = &walk->steps[i];
-		bool matched = step->rule != STEP_NO_RULE;
+	in_force = ask(walk, false);
+	for (size_t i = 0; i < walk->step_count; i++)
+		any_staged |= walk->steps[i].policy->staged;
+	walk->decided = in_force.matched;
+	walk->ended = in_force.matched ? NULL : in_force.tier;
+	walk->allowed = allows(walk, &in_force);
+	if (any_staged) {
+		const struct progress with_staged = ask(walk, true);
 
-		any_staged |= step->policy->staged;
-		step->reached = !walk->decided || step->policy->staged;
-		if (matched && !with_staged)
-			with_staged = step;
-		if (matched && !walk->decided && !step->policy->staged)
-			walk->decided = step;
+		walk->staged_denies = !allows(walk, &with_staged);
 	}
-	walk->allowed = allows(walk, walk->decided);
-	walk->staged_denies = any_staged && !allows(walk, with_staged);
 }
 
 /* --- both -------------------------------------------------------------------------------------- */
@@ -269,6 +379,8 @@ void evaluate(const struct evaluator *e, const struct question *question, struct
 	look_up(e, question, DIR_INGRESS, to);
 	flow.source.labels = from->labels;
 	flow.destination.labels = to->labels;
+	flow.source.netsets = walk_netsets(from);
+	flow.destination.netsets = walk_netsets(to);
 	/* what its own host sends an endpoint is not policed, nor is it asked for a strict network */
 	if (from->standing == END_HOST) {
 		verdict->allowed = true;
@@ -282,7 +394,9 @@ void evaluate(const struct evaluator *e, const struct question *question, struct
 
 void verdict_clear(struct verdict *verdict)
 {
-	for (int dir = 0; dir < DIR_COUNT; dir++)
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
 		free(verdict->walks[dir].steps);
+		netset_list_clear(&verdict->walks[dir].netset_space);
+	}
 	*verdict = (struct verdict){0};
 }

@@ -9,6 +9,7 @@
 
 #include "common/isolation.h"
 #include "common/rule_match.h"
+#include "common/tier.h"
 
 struct evaluator;
 
@@ -20,6 +21,9 @@ void evaluator_network(struct evaluator *e, const struct network *record, enum i
 void evaluator_endpoint(
 	struct evaluator *e, const struct endpoint *record, const struct labels *labels);
 void evaluator_policy(struct evaluator *e, const struct policy *policy);
+/* One that is not built in, or says of that one what it is. */
+void evaluator_tier(struct evaluator *e, const struct tier *tier);
+void evaluator_netset(struct evaluator *e, const struct netset *set);
 /* Once, after the last of them. */
 void evaluator_finish(struct evaluator *e);
 
@@ -36,9 +40,11 @@ enum { STEP_NO_RULE = -1 };
 
 /* One policy that governs the end, and what it had to say. */
 struct walk_step {
+	/* borrowed from the evaluator: a policy whose tier is not there is closed */
 	const struct policy *policy;
-	int rule;     /* the first that matched and is not "log", or STEP_NO_RULE */
-	bool reached; /* false: an earlier policy had decided. A staged one is always asked */
+	const struct tier *tier; /* NULL: not there */
+	int rule;                /* the first that matched and is not "log", or STEP_NO_RULE */
+	bool reached; /* false: an earlier policy had decided, or passed. A staged one is always asked */
 };
 
 struct end_walk {
@@ -48,11 +54,21 @@ struct end_walk {
 	const struct labels *labels;
 	struct walk_step *steps; /* in evaluation order, staged ones among them */
 	size_t step_count;
-	const struct walk_step *
-		decided; /* borrowed from steps; NULL: no rule matched, or nothing was to be asked */
+	/* Borrowed from steps; NULL: no rule matched, or nothing was to be asked. "pass" decides only where no tier comes after its own. */
+	const struct walk_step *decided;
+	/* Where no rule decided: a step of the tier at whose end the flow was denied, or NULL. */
+	const struct walk_step *ended;
+	const struct netset_list *netsets; /* of an address that is somebody's: walk_netsets() */
+	struct netset_list netset_space;
 	bool allowed;
 	bool staged_denies; /* would be denied if the staged policies were in force */
 };
+
+/* The network sets that have the end's address; borrowed. */
+static inline const struct netset_list *walk_netsets(const struct end_walk *walk)
+{
+	return walk->netsets ? walk->netsets : &walk->netset_space;
+}
 
 struct verdict {
 	struct end_walk walks[DIR_COUNT]; /* the sender's DIR_EGRESS, the receiver's DIR_INGRESS */

@@ -31,18 +31,23 @@ void policy_free(struct policy *policy)
 	selector_free(policy->selector);
 	json_decref(policy->annotations);
 	json_decref(policy->labels);
+	free(policy->tier);
 	free(policy->namespace);
 	free(policy->name);
 	free(policy);
 }
 
+const char *policy_name_without_mark(const char *name, bool staged)
+{
+	static const char mark[] = POLICY_STAGED_PREFIX;
+
+	return staged && !strncmp(name, mark, sizeof(mark) - 1) ? name + sizeof(mark) - 1 : name;
+}
+
 const char *policy_bare_name(const struct policy *policy)
 {
-	static const char staged[] = POLICY_STAGED_PREFIX;
-	const char *name = policy->name;
+	const char *name = policy_name_without_mark(policy->name, policy->v3 || policy->staged);
 
-	if (policy->v3 && !strncmp(name, staged, sizeof(staged) - 1))
-		name += sizeof(staged) - 1;
 	if (policy->namespace)
 		name += strlen(policy->namespace) + 1;
 	return name;
@@ -54,7 +59,18 @@ static int name_cmp(const struct policy *a, const struct policy *b)
 
 	if (!order)
 		order = strcmp(a->namespace ? a->namespace : "", b->namespace ? b->namespace : "");
+	/* the one that may take the other's place, first */
+	if (!order && a->staged != b->staged)
+		return a->staged ? -1 : 1;
 	return order ? order : strcmp(a->name, b->name);
+}
+
+bool policy_replaces(const struct policy *staged, const struct policy *other)
+{
+	return staged->staged && !other->staged &&
+	       !strcmp(policy_bare_name(staged), policy_bare_name(other)) &&
+	       !strcmp(staged->namespace ? staged->namespace : "",
+		       other->namespace ? other->namespace : "");
 }
 
 int policy_cmp(const struct policy *a, const struct policy *b)

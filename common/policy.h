@@ -5,12 +5,12 @@
  * policy_from_json() can be strict. Semantics: Calico v2.6 (F26 rules/policy.go), see docs.
  *
  * Record: {"v":1,"name":NAME,"form":"v3"?,"namespace":TEXT?,"labels":{...}?,"annotations":{...}?,"spec":{
- *   "order":NUMBER?,"staged":BOOL?,"selector":TEXT,"types":["ingress","egress"],"ingress":[RULE...],"egress":[RULE...]}}
+ *   "order":NUMBER?,"tier":TEXT?,"staged":BOOL?,"selector":TEXT,"types":["ingress","egress"],"ingress":[RULE...],"egress":[RULE...]}}
  * RULE:   {"action":"allow|deny|log|pass","annotations":{...}?,"ipVersion":4|6?,"protocol":"tcp"|NUMBER?,
  *   "notProtocol":...?,"icmp":{"type":N,"code":N?}?,"notICMP":{...}?,"source":ENTITY?,"destination":ENTITY?}
  *
  * "form" says in which form it was written, and is shown again: what the record means does not depend on it, but that
- * a v3 policy of a namespace has the name "NAMESPACE/NAME", and a staged kind's name begins with POLICY_STAGED_PREFIX.
+ * a v3 policy of a namespace has the name "NAMESPACE/NAME", and a staged policy's begins with POLICY_STAGED_PREFIX.
  * A namespace is already in the selectors.
  * ENTITY: {"selector","notSelector","tag","notTag":TEXT,"nets","notNets":[CIDR],"ports","notPorts":[N|"A:B"]}
  */
@@ -24,7 +24,7 @@ enum policy_action { ACTION_ALLOW, ACTION_DENY, ACTION_LOG, ACTION_PASS };
 enum policy_direction { DIR_INGRESS, DIR_EGRESS, DIR_COUNT };
 
 #define POLICY_STAGED_PREFIX \
-	"_staged/" /* no name of v3 begins so: it stands beside the one in force */
+	"_staged/" /* no name in a file may begin so: it stands beside the one in force */
 
 enum { POLICY_NAME_MAX = 128, POLICY_RULES_MAX = 1024, POLICY_LIST_MAX = 1024 };
 
@@ -70,6 +70,9 @@ struct policy {
 	char *name;
 	bool has_order; /* absent order sorts after every number */
 	double order;
+	char *tier; /* v3 only; NULL: the one called default */
+	/* What its tier does at its end (see common/tier.h), said by whoever has the tiers; false: it denies. */
+	bool tier_passes;
 	bool staged; /* never drops: what it would do is counted and reported */
 	struct selector *selector;
 	bool governs[DIR_COUNT]; /* "types" */
@@ -92,20 +95,29 @@ json_t *policy_to_json(
 	const struct policy *policy); /* policy_from_json() of it gives an equal policy */
 void policy_free(struct policy *policy);
 
-/* The name as it was written: without the namespace and the mark of staged kinds. Borrowed. */
+/* A stored name without the mark of staged ones, where it is one's. Borrowed. */
+const char *policy_name_without_mark(const char *name, bool staged);
+/* The name as it was written: without the namespace and the mark of staged ones. Borrowed. */
 const char *policy_bare_name(const struct policy *policy);
 
-/* Evaluation order: ascending order, absent last, ties byte-wise by bare name, namespace, whole name. 0: one name. */
+/* Whether the other's place is the staged policy's once it is in force: it has the other's name. */
+bool policy_replaces(const struct policy *staged, const struct policy *other);
+
+/* Evaluation order within a tier: ascending order, absent last, ties byte-wise by bare name, namespace, staged first, whole name.
+ * 0: one name. */
 int policy_cmp(const struct policy *a, const struct policy *b);
 
 /*
  * Tells from a record that policy_from_json() refuses what can still be told: its selector, its types and its
  * order, so that what it was meant to govern can be closed. NULL where not even that parses. In the result each
  * direction in its types has one rule, "deny" without conditions: with no rule at all a later policy could allow
- * what this one may have meant to deny. Where the order cannot be read it comes before every other policy. A staged
- * policy stays staged.
+ * what this one may have meant to deny. Where the order cannot be read it comes before every other policy of its tier, and where
+ * the tier cannot, it is of one that is never there. A staged policy stays staged.
  */
 struct policy *policy_closed_from_json(const json_t *record, struct err *err) must_check;
+
+/* A closed copy, as the above gives it: of a policy whose tier is not there. */
+struct policy *policy_closed(const struct policy *policy);
 
 /* Value-level checks and tables, shared with the file reader of ctl. */
 int policy_name_check(const char *name, struct err *err) must_check;

@@ -2,6 +2,8 @@
 /* Policy records from JSON: strict, one spelling, every refusal with its path. */
 #include "common/json.h"
 #include "common/policy.h"
+#include "common/policy_internal.h"
+#include "common/tier.h"
 #include "common/xalloc.h"
 
 #include <float.h>
@@ -177,7 +179,7 @@ static int read_net(const struct json_at *at, struct cidr *cidr, struct err *err
 	return 0;
 }
 
-static int read_nets(const struct json_at *at, void *target, struct err *err)
+int policy_read_nets(const struct json_at *at, void *target, struct err *err)
 {
 	struct cidr_list *list = target;
 	size_t count = 0;
@@ -237,7 +239,7 @@ static int read_ports(const struct json_at *at, void *target, struct err *err)
 }
 
 /* Annotations and labels mean nothing here, whatever they say: carried for who wrote them. */
-static int read_text_map(const struct json_at *at, void *target, struct err *err)
+int policy_read_text_map(const struct json_at *at, void *target, struct err *err)
 {
 	const char *key;
 	json_t *value;
@@ -266,8 +268,8 @@ static const struct json_field entity_fields[] = {
 	ENTITY("notSelector", read_rule_selector, not_selector),
 	ENTITY("tag", read_tag, tag),
 	ENTITY("notTag", read_tag, not_tag),
-	ENTITY("nets", read_nets, nets),
-	ENTITY("notNets", read_nets, not_nets),
+	ENTITY("nets", policy_read_nets, nets),
+	ENTITY("notNets", policy_read_nets, not_nets),
 	ENTITY("ports", read_ports, ports),
 	ENTITY("notPorts", read_ports, not_ports),
 	{0},
@@ -286,7 +288,7 @@ static int read_entity(const struct json_at *at, void *target, struct err *err)
 /* ipVersion stands before protocol: the latter implies one and must agree. */
 static const struct json_field rule_fields[] = {
 	RULE("action", read_action, action, true),
-	RULE("annotations", read_text_map, annotations, false),
+	RULE("annotations", policy_read_text_map, annotations, false),
 	RULE("ipVersion", read_ip_version, ip_version, false),
 	{"protocol", read_protocol, 0, false},
 	RULE("notProtocol", read_not_protocol, not_protocol, false),
@@ -383,7 +385,7 @@ static int read_egress(const struct json_at *at, void *target, struct err *err)
 
 /* --- the policy ------------------------------------------------------------------------------------ */
 
-static int read_name(const struct json_at *at, void *target, struct err *err)
+int policy_read_name(const struct json_at *at, void *target, struct err *err)
 {
 	const char *name = json_string_value(at->value);
 
@@ -417,15 +419,34 @@ static int read_namespace(const struct json_at *at, void *target, struct err *er
 	return 0;
 }
 
+int policy_read_number(const struct json_at *at, double *number, struct err *err)
+{
+	*number = json_number_value(at->value);
+	return json_is_number(at->value) && isfinite(*number)
+		       ? 0
+		       : json_fail(at, err, "must be a finite number");
+}
+
 static int read_order(const struct json_at *at, void *target, struct err *err)
 {
 	struct policy *policy = target;
-	double order = json_number_value(at->value);
 
-	if (!json_is_number(at->value) || !isfinite(order))
-		return json_fail(at, err, "must be a finite number");
+	if (policy_read_number(at, &policy->order, err))
+		return -1;
 	policy->has_order = true;
-	policy->order = order;
+	return 0;
+}
+
+/* Every policy that names none is in "default", which is said in one way only. */
+static int read_tier(const struct json_at *at, void *target, struct err *err)
+{
+	const char *text = NULL;
+
+	if (json_read_text(at, NAMESPACE_MAX, &text, err))
+		return -1;
+	if (!strcmp(text, TIER_DEFAULT))
+		return json_fail(at, err, "must be left out for the tier " TIER_DEFAULT);
+	*(char **)target = xstrdup(text);
 	return 0;
 }
 
@@ -470,6 +491,7 @@ static int read_types(const struct json_at *at, void *target, struct err *err)
 
 static const struct json_field spec_fields[] = {
 	{"order", read_order, 0, false},
+	POLICY("tier", read_tier, tier, false),
 	POLICY("staged", read_staged, staged, false),
 	POLICY("selector", read_selector, selector, true),
 	POLICY("types", read_types, governs, true),
@@ -485,11 +507,11 @@ static int read_spec(const struct json_at *at, void *target, struct err *err)
 
 static const struct json_field policy_fields[] = {
 	{"v", json_read_version_1, 0, true},
-	POLICY("name", read_name, name, true),
+	POLICY("name", policy_read_name, name, true),
 	POLICY("form", read_form, v3, false),
 	POLICY("namespace", read_namespace, namespace, false),
-	POLICY("labels", read_text_map, labels, false),
-	POLICY("annotations", read_text_map, annotations, false),
+	POLICY("labels", policy_read_text_map, labels, false),
+	POLICY("annotations", policy_read_text_map, annotations, false),
 	{"spec", read_spec, 0, true},
 	{0},
 };
@@ -520,6 +542,10 @@ struct policy *policy_from_json(const json_t *record, struct err *err)
 	if (json_read_object(&root, policy_fields, JSON_REFUSE_UNKNOWN, policy, err) ||
 		check_name(policy, err))
 		return NULL;
+	if (policy->tier && !policy->v3) {
+		err_set(err, 0, "spec.tier: only form v3 has one");
+		return NULL;
+	}
 	return steal_ptr(policy);
 }
 
@@ -538,6 +564,15 @@ static int read_closed_order(const struct json_at *at, void *target, struct err 
 	return 0;
 }
 
+/* No tier has this name: what is in a tier that is not there comes before everything else as well. */
+static int read_closed_tier(const struct json_at *at, void *target, struct err *err)
+{
+	(void)err;
+	if (read_tier(at, target, NULL))
+		*(char **)target = xstrdup("");
+	return 0;
+}
+
 /* Whatever is not plainly staged is taken as in force. */
 static int read_closed_staged(const struct json_at *at, void *target, struct err *err)
 {
@@ -548,6 +583,7 @@ static int read_closed_staged(const struct json_at *at, void *target, struct err
 
 static const struct json_field closed_spec_fields[] = {
 	{"order", read_closed_order, 0, false},
+	POLICY("tier", read_closed_tier, tier, false),
 	POLICY("staged", read_closed_staged, staged, false),
 	POLICY("selector", read_selector, selector, true),
 	POLICY("types", read_types, governs, true),
@@ -578,7 +614,7 @@ static int read_closed_namespace(const struct json_at *at, void *target, struct 
 
 static const struct json_field closed_fields[] = {
 	{"v", json_read_version_1, 0, true},
-	POLICY("name", read_name, name, true),
+	POLICY("name", policy_read_name, name, true),
 	POLICY("form", read_closed_form, v3, false),
 	POLICY("namespace", read_closed_namespace, namespace, false),
 	{"spec", read_closed_spec, 0, true},
@@ -610,4 +646,15 @@ struct policy *policy_closed_from_json(const json_t *record, struct err *err)
 		if (policy->governs[dir])
 			deny_everything(policy, (enum policy_direction)dir);
 	return steal_ptr(policy);
+}
+
+struct policy *policy_closed(const struct policy *policy)
+{
+	cleanup_json json_t *record = policy_to_json(policy);
+	struct policy *closed = policy_closed_from_json(record, NULL);
+
+	/* its own writer's word, of which even less is read: a bug, and no state to go on from */
+	if (!closed)
+		abort();
+	return closed;
 }

@@ -2,6 +2,7 @@
 /* Policies to their one stored spelling. */
 #include "common/json.h"
 #include "common/policy.h"
+#include "common/policy_internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,11 +10,11 @@
 /* Whole numbers up to here are written as such: both forms read back as the same double. */
 static const double ORDER_WHOLE_MAX = 9007199254740992.0; /* 2^53 */
 
-static json_t *order_to_json(double order)
+json_t *policy_number_to_json(double number)
 {
-	if (fabs(order) <= ORDER_WHOLE_MAX && order == trunc(order))
-		return json_integer((json_int_t)order);
-	return json_real(order);
+	if (fabs(number) <= ORDER_WHOLE_MAX && number == trunc(number))
+		return json_integer((json_int_t)number);
+	return json_real(number);
 }
 
 /* The names icmp and icmpv6 also mean a family; the number does not, so it is written where they disagree. */
@@ -116,7 +117,7 @@ static void put_entity(json_t *rule, const char *key, const struct policy_entity
 		json_decref(object);
 }
 
-static void put_text_map(json_t *object, const char *key, json_t *map)
+void policy_put_text_map(json_t *object, const char *key, json_t *map)
 {
 	if (map)
 		json_put(object, key, json_deep_copy(map));
@@ -127,7 +128,7 @@ static json_t *rule_to_json(const struct policy_rule *rule)
 	json_t *object = json_object();
 
 	json_put_text(object, "action", policy_action_name(rule->action));
-	put_text_map(object, "annotations", rule->annotations);
+	policy_put_text_map(object, "annotations", rule->annotations);
 	if (rule->ip_version)
 		json_put(object, "ipVersion", json_integer(rule->ip_version));
 	if (rule->protocol)
@@ -166,7 +167,9 @@ static json_t *spec_to_json(const struct policy *policy)
 	json_t *spec = json_object();
 
 	if (policy->has_order)
-		json_put(spec, "order", order_to_json(policy->order));
+		json_put(spec, "order", policy_number_to_json(policy->order));
+	if (policy->tier)
+		json_put_text(spec, "tier", policy->tier);
 	if (policy->staged)
 		json_put(spec, "staged", json_true());
 	json_put_text(spec, "selector", selector_canonical(policy->selector));
@@ -186,8 +189,8 @@ json_t *policy_to_json(const struct policy *policy)
 		json_put_text(record, "form", "v3");
 	if (policy->namespace)
 		json_put_text(record, "namespace", policy->namespace);
-	put_text_map(record, "labels", policy->labels);
-	put_text_map(record, "annotations", policy->annotations);
+	policy_put_text_map(record, "labels", policy->labels);
+	policy_put_text_map(record, "annotations", policy->annotations);
 	json_put(record, "spec", spec_to_json(policy));
 	return record;
 }

@@ -591,11 +591,13 @@ static void name_peer(struct redis *redis)
 			url->master, url->sentinels[0].host);
 }
 
-static int open_sentinel(struct redis *redis, struct event_base *base, struct err *err)
+static int open_sentinel(struct redis *redis, struct event_base *base,
+	const struct redis_options *options, struct err *err)
 {
 	if (!redis->url.master)
 		return 0;
-	redis->sentinel = redis_sentinel_new(base, &redis->url, redis->transport, on_master, redis);
+	redis->sentinel = redis_sentinel_new(base, &redis->url, redis->transport,
+		options->sentinel_password_file, on_master, redis);
 	return redis->sentinel ? 0 : err_set(err, ENOMEM, "create timer");
 }
 
@@ -615,7 +617,7 @@ struct redis *redis_new(struct event_base *base, const struct redis_options *opt
 		return NULL;
 	name_peer(redis);
 	redis->transport = redis_transport_new(base, &redis->url, options, err);
-	if (!redis->transport || open_sentinel(redis, base, err) < 0)
+	if (!redis->transport || open_sentinel(redis, base, options, err) < 0)
 		return NULL;
 	redis->timer = evtimer_new(base, on_timer, redis);
 	if (!redis->timer) {

@@ -22,12 +22,14 @@ typedef struct redisReply redis_reply; /* hiredis' reply tree */
 struct redis_options {
 	const char *
 		url; /* redis://[user[:password]@]host[:port][/db], rediss://..., unix:///path[?db=N],
-		      * redis+sentinel://[user[:password]@]host[:port],.../master[/db] (rediss+sentinel://: TLS to all of them);
+		      * redis+sentinel://[user[:password]@]host[:port],.../master[/db][?sentinel-user=...&sentinel-password=...]
+		      * (rediss+sentinel://: TLS to all of them);
 		      * Sentinels are asked anew for each connection */
 	const char *
 		password_file; /* NULL or a file whose first line overrides the URL's password; re-read at each connect */
-	const char *ca, *cert, *key; /* TLS files, or NULL (ca: the system's store) */
-	const char *client_name;     /* CLIENT SETNAME, for redis-cli CLIENT LIST */
+	const char *sentinel_password_file; /* the same for the login at the Sentinels */
+	const char *ca, *cert, *key;        /* TLS files, or NULL (ca: the system's store) */
+	const char *client_name;            /* CLIENT SETNAME, for redis-cli CLIENT LIST */
 	/* A try to connect failed before READY, and will be repeated; NULL if that is of no interest. arg is on_event's. */
 	void (*on_failure)(const char *cause, void *arg);
 };

@@ -2,6 +2,7 @@
 #include "common/redis_sentinel.h"
 
 #include "common/redis_codec.h"
+#include "common/redis_password.h"
 #include "common/xalloc.h"
 
 #include <errno.h>
@@ -15,11 +16,13 @@ enum { SENTINEL_MS = 2000, ANSWER_MAX = 4096 };
 struct redis_sentinel {
 	const struct redis_url *url;
 	struct redis_transport *transport;
+	char *password_file;
 	redis_sentinel_fn *fn;
 	void *arg;
 	size_t first, asked; /* the one to begin with; how many were asked for this question */
 	struct bufferevent *bev;
 	struct redis_codec *codec;
+	bool login;          /* its answer comes before the one to the question */
 	size_t taken;        /* bytes of the answer so far */
 	struct event *timer; /* the next one's turn, or the limit of the one being asked */
 	bool begin;          /* which of the two */
@@ -108,42 +111,105 @@ static void take_answer(struct redis_sentinel *sentinel, const redis_reply *repl
 	free(master.host);
 }
 
+/* True while there may be more to take. */
+static bool take_next(struct redis_sentinel *sentinel)
+{
+	redis_reply *reply = NULL;
+	struct err err = {0};
+	bool more = false;
+
+	if (redis_codec_next(sentinel->codec, &reply, &err) < 0) {
+		give_up_on(sentinel, err.text);
+		return false;
+	}
+	if (!reply)
+		return false;
+	if (!sentinel->login) {
+		take_answer(sentinel, reply);
+	} else if (redis_reply_failed(reply, &err)) {
+		err_wrap(&err, "login");
+		give_up_on(sentinel, err.text);
+	} else {
+		sentinel->login = false;
+		more = true;
+	}
+	freeReplyObject(reply);
+	return more;
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
 	struct redis_sentinel *sentinel = arg;
 	struct evbuffer *in = bufferevent_get_input(bev);
 	size_t len = evbuffer_get_length(in);
-	redis_reply *reply = NULL;
 	struct err err = {0};
 	int rc = (sentinel->taken += len) <= ANSWER_MAX
 			 ? redis_codec_feed(sentinel->codec, evbuffer_pullup(in, -1), len, &err)
 			 : err_set(&err, 0, "the answer is longer than %d bytes", ANSWER_MAX);
 
 	evbuffer_drain(in, len);
-	if (!rc)
-		rc = redis_codec_next(sentinel->codec, &reply, &err);
 	if (rc < 0)
 		give_up_on(sentinel, err.text);
-	else if (reply)
-		take_answer(sentinel, reply);
-	if (reply)
-		freeReplyObject(reply);
+	else
+		while (take_next(sentinel))
+			;
 }
 
 /* --- question ---------------------------------------------------------------------------------- */
 
-static void send_question(struct redis_sentinel *sentinel)
+static int send_words(
+	struct redis_sentinel *sentinel, size_t count, const char **words, struct err *err)
 {
 	char *text = NULL;
-	int len = redisFormatCommand(
-		&text, "SENTINEL get-master-addr-by-name %s", sentinel->url->master);
+	int len = redisFormatCommandArgv(&text, (int)count, words, NULL);
 
-	if (len < 0) {
-		give_up_on(sentinel, "out of memory");
-		return;
-	}
+	if (len < 0)
+		return err_set(err, 0, "out of memory");
 	bufferevent_write(sentinel->bev, text, (size_t)len);
+	explicit_bzero(text, (size_t)len);
 	redisFreeCommand(text);
+	return 0;
+}
+
+static int push_login(struct redis_sentinel *sentinel, const char *password, struct err *err)
+{
+	const char *words[3] = {"AUTH"};
+	size_t count = 1;
+
+	if (sentinel->url->sentinel_user)
+		words[count++] = sentinel->url->sentinel_user;
+	words[count++] = password;
+	sentinel->login = true;
+	return send_words(sentinel, count, words, err);
+}
+
+/* Where there is a password for them; one that wants another login says so. */
+static int send_login(struct redis_sentinel *sentinel, struct err *err)
+{
+	char *from_file;
+	int rc;
+
+	sentinel->login = false;
+	if (!sentinel->password_file)
+		return sentinel->url->sentinel_password
+			       ? push_login(sentinel, sentinel->url->sentinel_password, err)
+			       : 0;
+	from_file = redis_password_read(sentinel->password_file, err);
+	if (!from_file)
+		return -1;
+	rc = push_login(sentinel, from_file, err);
+	explicit_bzero(from_file, strlen(from_file));
+	free(from_file);
+	return rc;
+}
+
+static void send_question(struct redis_sentinel *sentinel)
+{
+	const char *words[] = {"SENTINEL", "get-master-addr-by-name", sentinel->url->master};
+	struct err err = {0};
+
+	if (send_login(sentinel, &err) < 0 || send_words(sentinel, 3, words, &err) < 0)
+		give_up_on(sentinel, err.text);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
@@ -213,16 +279,19 @@ void redis_sentinel_cancel(struct redis_sentinel *sentinel)
 /* --- life -------------------------------------------------------------------------------------- */
 
 struct redis_sentinel *redis_sentinel_new(struct event_base *base, const struct redis_url *url,
-	struct redis_transport *transport, redis_sentinel_fn *fn, void *arg)
+	struct redis_transport *transport, const char *password_file, redis_sentinel_fn *fn,
+	void *arg)
 {
 	struct redis_sentinel *sentinel = xcalloc(1, sizeof(*sentinel));
 
 	sentinel->url = url;
 	sentinel->transport = transport;
+	sentinel->password_file = password_file ? xstrdup(password_file) : NULL;
 	sentinel->fn = fn;
 	sentinel->arg = arg;
 	sentinel->timer = evtimer_new(base, on_timer, sentinel);
 	if (!sentinel->timer) {
+		free(sentinel->password_file);
 		free(sentinel);
 		return NULL;
 	}
@@ -235,5 +304,6 @@ void redis_sentinel_free(struct redis_sentinel *sentinel)
 		return;
 	hang_up(sentinel);
 	event_free(sentinel->timer);
+	free(sentinel->password_file);
 	free(sentinel);
 }

@@ -164,7 +164,45 @@ static int parse_sentinels(const char *text, size_t len, struct redis_url *url, 
 	}
 }
 
-/* [user:password@]host[:port],.../master[/db]; the login is the master's. */
+/* "sentinel-user=..." or "sentinel-password=...", once each. */
+static int parse_login(const char *text, size_t len, struct redis_url *url, struct err *err)
+{
+	const struct {
+		const char *name;
+		char **value;
+	} parameters[] = {{"sentinel-user=", &url->sentinel_user},
+		{"sentinel-password=", &url->sentinel_password}};
+
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(*parameters); i++) {
+		size_t skip = strlen(parameters[i].name);
+
+		if (len < skip || strncmp(text, parameters[i].name, skip) != 0 ||
+			*parameters[i].value)
+			continue;
+		if (len == skip)
+			return err_set(err, 0, "redis URL: %s is empty", parameters[i].name);
+		*parameters[i].value = decode(text + skip, len - skip);
+		return *parameters[i].value ? 0
+					    : err_set(err, 0, "redis URL: bad percent escape in %s",
+						      parameters[i].name);
+	}
+	return err_set(err, 0,
+		"redis URL: only ?sentinel-user= and &sentinel-password= are understood, once each");
+}
+
+static int parse_logins(const char *text, struct redis_url *url, struct err *err)
+{
+	while (*text) {
+		size_t len = strcspn(++text, "&");
+
+		if (parse_login(text, len, url, err) < 0)
+			return -1;
+		text += len;
+	}
+	return 0;
+}
+
+/* [user:password@]host[:port],.../master[/db][?login]; the login before the hosts is the master's, the other the Sentinels'. */
 static int parse_sentinel(const char *text, struct redis_url *url, struct err *err)
 {
 	static const char name_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -174,6 +212,7 @@ static int parse_sentinel(const char *text, struct redis_url *url, struct err *e
 	const char *hosts = at ? at + 1 : text;
 	const char *name = text + authority + (text[authority] == '/');
 	size_t name_len = strspn(name, name_chars);
+	cleanup_free char *db = NULL;
 
 	if (at && parse_userinfo(text, (size_t)(at - text), url, err) < 0)
 		return -1;
@@ -185,7 +224,10 @@ static int parse_sentinel(const char *text, struct redis_url *url, struct err *e
 			"redis URL: the master's name follows the Sentinels: /NAME of letters, "
 			"digits and _ . -");
 	url->master = xstrndup(name, name_len);
-	return parse_db(name + name_len, url, err);
+	db = xstrndup(name + name_len, strcspn(name + name_len, "?"));
+	if (parse_db(db, url, err) < 0)
+		return -1;
+	return parse_logins(name + name_len + strlen(db), url, err);
 }
 
 static int parse_unix(const char *text, struct redis_url *url, struct err *err)
@@ -236,12 +278,19 @@ int redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 		"redis+sentinel:// or rediss+sentinel://");
 }
 
+static void free_secret(char *secret)
+{
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
 void redis_url_clear(struct redis_url *url)
 {
-	if (url->password)
-		explicit_bzero(url->password, strlen(url->password));
-	free(url->password);
+	free_secret(url->password);
+	free_secret(url->sentinel_password);
 	free(url->user);
+	free(url->sentinel_user);
 	free(url->host);
 	free(url->path);
 	free(url->master);

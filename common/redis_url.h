@@ -25,13 +25,14 @@ struct redis_url {
 	uint16_t port;
 	struct redis_address sentinels[REDIS_SENTINELS_MAX];
 	size_t sentinel_count;
-	char *user, *password; /* percent-decoded, or NULL */
+	char *user, *password;                   /* percent-decoded, or NULL */
+	char *sentinel_user, *sentinel_password; /* the Sentinels' own; likewise */
 	unsigned db;
 };
 
 int redis_url_parse(const char *text, struct redis_url *url, struct err *err) must_check;
 /* What a name or an address is written with: nothing that a log, a resolver or a certificate could take for something else. */
 bool redis_host_ok(const char *host);
-void redis_url_clear(struct redis_url *url); /* wipes the password */
+void redis_url_clear(struct redis_url *url); /* wipes the passwords */
 
 #endif

@@ -23,19 +23,20 @@ static bool nets_admit(const struct cidr_list *list, const struct ip *ip, bool n
 	return !list->count || (any && contains != negate);
 }
 
+/* By the labels of whoever owns the address, or by those of any network set that has it. */
 static bool selector_admits(
-	const struct selector *selector, const struct labels *labels, bool negate)
+	const struct selector *selector, const struct flow_end *end, bool negate)
 {
-	return !selector || (labels && selector_match(selector, labels)) != negate;
+	return !selector || ((end->labels && selector_match(selector, end->labels)) ||
+				    netset_list_match(end->netsets, selector)) != negate;
 }
 
 bool rule_entity_admits(const struct policy_entity *e, const struct flow_end *end)
 {
-	return selector_admits(e->selector, end->labels, false) &&
-	       selector_admits(e->tag, end->labels, false) &&
-	       selector_admits(e->not_selector, end->labels, true) &&
-	       selector_admits(e->not_tag, end->labels, true) &&
-	       nets_admit(&e->nets, &end->ip, false) && nets_admit(&e->not_nets, &end->ip, true) &&
+	return selector_admits(e->selector, end, false) && selector_admits(e->tag, end, false) &&
+	       selector_admits(e->not_selector, end, true) &&
+	       selector_admits(e->not_tag, end, true) && nets_admit(&e->nets, &end->ip, false) &&
+	       nets_admit(&e->not_nets, &end->ip, true) &&
 	       (!e->ports.count || in_ports(&e->ports, end->port)) &&
 	       !in_ports(&e->not_ports, end->port);
 }

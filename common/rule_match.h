@@ -6,14 +6,15 @@
 #ifndef BULKHEAD_RULE_MATCH_H
 #define BULKHEAD_RULE_MATCH_H
 
-#include "common/policy.h"
+#include "common/netset.h"
 
 /* One end of a flow, the container's own address and port where Docker translates them. */
 struct flow_end {
 	struct ip ip;
 	uint16_t port; /* 0 where the protocol has none */
-	/* of the endpoint that owns the address, the operator's included; NULL: nobody's that is known, so in no selector's set */
+	/* of the endpoint that owns the address, the operator's included; NULL: nobody's that is known, so in a selector's set by network sets only */
 	const struct labels *labels;
+	const struct netset_list *netsets; /* those that have the address; NULL: none */
 };
 
 struct policy_flow {

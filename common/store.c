@@ -22,6 +22,8 @@ static const struct {
 	[KIND_ISOLATION] = {"isolation", "isolation", false},
 	[KIND_LABELS] = {"labels", "labels", false},
 	[KIND_MODE] = {"mode", "mode", false},
+	[KIND_TIER] = {"tier", "tiers", false},
+	[KIND_NETSET] = {"networkset", "networksets", false},
 };
 
 const char *store_kind_name(enum store_kind kind)
@@ -80,6 +82,11 @@ void store_epoch_after(char epoch[STORE_EPOCH_MAX], const char *other)
 	if (before >= epoch_ms_max)
 		before = epoch_ms_max - 1;
 	make_epoch(epoch, now > before ? now : before + 1);
+}
+
+bool store_epoch_is_ahead(const char *epoch)
+{
+	return strtoll(epoch, NULL, 10) > now_ms();
 }
 
 /* The creation time is fixed width, so byte order is time order. */

@@ -3,7 +3,7 @@
  * The store protocol (design 3.2): names of keys, heads, and the events that announce a change.
  *
  * A stream is a set of hashes that change together: one per node (endpoints and networks) and "policies"
- * (policies, isolation, labels, mode). Its head "<epoch>:<revision>:<random id>" changes with every write. An epoch
+ * (policies, tiers, network sets, isolation, labels, mode). Its head "<epoch>:<revision>:<random id>" changes with every write. An epoch
  * is "<unix milliseconds of its creation, 13 digits>-<8 hex>", so that later epochs sort after earlier ones.
  */
 #ifndef BULKHEAD_STORE_H
@@ -32,7 +32,9 @@ enum store_kind {
 	KIND_POLICY,
 	KIND_ISOLATION,
 	KIND_LABELS,
-	KIND_MODE, /* see common/mode.h */
+	KIND_MODE,   /* see common/mode.h */
+	KIND_TIER,   /* see common/tier.h */
+	KIND_NETSET, /* see common/netset.h */
 	KIND_COUNT
 };
 
@@ -52,6 +54,8 @@ const char *store_head_format(const struct store_head *head, char text[STORE_HEA
 bool store_head_equal(const struct store_head *a, const struct store_head *b);
 /* <0, 0, >0 as a's epoch was created before, is the same as, or was created after b's. */
 int store_epoch_cmp(const char *a, const char *b);
+/* Made by a clock that was ahead of this host's. */
+bool store_epoch_is_ahead(const char *epoch);
 void store_epoch_new(char epoch[STORE_EPOCH_MAX]);
 /* The same, made later than other even where the clock went back since. */
 void store_epoch_after(char epoch[STORE_EPOCH_MAX], const char *other);

@@ -254,7 +254,9 @@ static void settle(struct store_reader *reader, const struct found *found)
 	const char *reason = "";
 	enum store_verdict verdict = store_judge(reader->stream,
 		reader->has_head ? &reader->head : NULL, found->has_head ? &found->head : NULL,
-		found->has_accepted ? &found->accepted : NULL, found->ancestor, &reason);
+		found->has_accepted ? &found->accepted : NULL,
+		reader->has_head && store_epoch_is_ahead(reader->head.epoch), found->ancestor,
+		&reason);
 	bool force = reader->force;
 
 	reader->force = false;

@@ -23,8 +23,8 @@ static enum store_verdict judge_absent(bool policies, bool held, const char **re
 }
 
 enum store_verdict store_judge(const char *stream, const struct store_head *held,
-	const struct store_head *found, const struct store_head *accepted, const char *ancestor,
-	const char **reason)
+	const struct store_head *found, const struct store_head *accepted, bool ahead,
+	const char *ancestor, const char **reason)
 {
 	bool policies = !strcmp(stream, STORE_POLICIES_STREAM);
 	int order;
@@ -36,9 +36,9 @@ enum store_verdict store_judge(const char *stream, const struct store_head *held
 		return STORE_TAKE;
 	if (store_head_equal(held, found))
 		return STORE_SAME;
-	if (accepted && store_head_equal(accepted, found))
-		return STORE_TAKE;
 	order = store_epoch_cmp(found->epoch, held->epoch);
+	if (order < 0 && ahead && accepted && store_head_equal(accepted, found))
+		return STORE_TAKE;
 	if (order < 0)
 		return keep(reason,
 			"the store is of an earlier epoch than what is in force (an old dump or a stale "

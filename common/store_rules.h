@@ -14,13 +14,15 @@ enum store_verdict {
 
 /*
  * held and found may be NULL (nothing held; stream absent). accepted is the head that the operator accepted with
- * `bulkheadctl store accept`, or NULL: a found head equal to it is taken although a rule would keep the world.
+ * `bulkheadctl store accept`, or NULL. An acceptance begins a new epoch, and what is held is older than that by itself. Only where
+ * held's epoch is ahead of this host's clock (ahead) a found head equal to accepted is taken although a rule would keep the world: an
+ * acceptance is part of the store, so a dump of it has it still, and what was closed since must not open by putting that back.
  * ancestor is the id that the found stream remembers for held's revision, or NULL where it remembers none: another one than held's
  * means that the store did not go on from what is in force.
  * *reason is set to a constant text for STORE_KEEP, else to "".
  */
 enum store_verdict store_judge(const char *stream, const struct store_head *held,
-	const struct store_head *found, const struct store_head *accepted, const char *ancestor,
-	const char **reason);
+	const struct store_head *found, const struct store_head *accepted, bool ahead,
+	const char *ancestor, const char **reason);
 
 #endif

@@ -124,12 +124,18 @@ static int judge_exec(
 	return -1;
 }
 
-/* A master that became a replica keeps its connections: connecting anew may find the new master. */
+/*
+ * A master that became a replica keeps its connections, and so does one whose replicas follow another by now: connecting anew may
+ * find the new master.
+ */
 static void retry_after(struct store_writer *writer, const struct err *cause)
 {
+	static const char *const elsewhere[] = {"READONLY", "NOREPLICAS"};
+
 	wait_and_prime(writer, backoff_next(&writer->backoff));
-	if (!strncmp(cause->text, "READONLY", strlen("READONLY")))
-		redis_reset(writer->redis, cause->text);
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++)
+		if (!strncmp(cause->text, elsewhere[i], strlen(elsewhere[i])))
+			redis_reset(writer->redis, cause->text);
 }
 
 /* --- writing ----------------------------------------------------------------------------------- */

@@ -59,7 +59,7 @@ static json_t *make_rule(
 		"{s:s,s:o}", "action", "allow", "protocol", protocol_word(flow->protocol));
 	json_t *source = json_object(), *destination = json_object();
 
-	if (!ends->end[egress ? DIR_INGRESS : DIR_EGRESS].host)
+	if (ends->end[egress ? DIR_INGRESS : DIR_EGRESS].ip.family)
 		name_end(egress ? destination : source,
 			&ends->end[egress ? DIR_INGRESS : DIR_EGRESS]);
 	if (protocol_has_ports(flow->protocol))
@@ -82,7 +82,7 @@ static const struct walk_step *step_to_edit(const struct end_walk *walk)
 	if (walk->decided)
 		return walk->decided;
 	for (size_t i = 0; i < walk->step_count; i++)
-		if (!walk->steps[i].policy->staged)
+		if (!walk->steps[i].policy->staged && walk->steps[i].reached)
 			last = &walk->steps[i];
 	return last;
 }
@@ -137,22 +137,24 @@ static bool advise_rule(const struct ends *ends, const struct policy_flow *flow,
 	return true;
 }
 
-/* The policies with the advised ones in their places. Caller frees the list; changed are owned by it too. */
+/* The policies with the advised ones in their places; the rest is borrowed. */
 struct changed {
-	struct policy **items, **owned;
-	size_t count, owned_count;
+	struct policies policies; /* items: the list is its own */
+	struct policy **owned;
+	size_t owned_count;
 };
 
-static bool change(struct policy *const *policies, size_t count, const struct advice *advice,
-	struct changed *changed)
+static bool change(
+	const struct policies *policies, const struct advice *advice, struct changed *changed)
 {
+	struct policies *all = &changed->policies;
 	struct err err = {0};
 
-	*changed = (struct changed){.items = xcalloc(count + DIR_COUNT, sizeof(*changed->items)),
-		.owned = xcalloc(DIR_COUNT, sizeof(*changed->owned)),
-		.count = count};
-	for (size_t i = 0; i < count; i++)
-		changed->items[i] = policies[i];
+	*changed = (struct changed){
+		.policies = *policies, .owned = xcalloc(DIR_COUNT, sizeof(*changed->owned))};
+	all->items = xcalloc(policies->count + DIR_COUNT, sizeof(*all->items));
+	for (size_t i = 0; i < policies->count; i++)
+		all->items[i] = policies->items[i];
 	for (size_t r = 0; r < advice->rule_count; r++) {
 		struct policy *policy = policy_from_json(advice->rules[r].record, &err);
 		size_t at = 0;
@@ -160,34 +162,33 @@ static bool change(struct policy *const *policies, size_t count, const struct ad
 		if (!policy)
 			return false;
 		changed->owned[changed->owned_count++] = policy;
-		while (at < changed->count && strcmp(changed->items[at]->name, policy->name) != 0)
+		while (at < all->count && strcmp(all->items[at]->name, policy->name) != 0)
 			at++;
 		/* a new one must not take the place of one that has its name by chance */
-		if (advice->rules[r].is_new != (at == changed->count))
+		if (advice->rules[r].is_new != (at == all->count))
 			return false;
-		changed->count += at == changed->count;
-		changed->items[at] = policy;
+		all->count += at == all->count;
+		all->items[at] = policy;
 	}
 	return true;
 }
 
-static bool rules_help(const struct world *world, struct policy *const *policies, size_t count,
+static bool rules_help(const struct world *world, const struct policies *policies,
 	const struct trial *trial, const struct advice *advice)
 {
 	struct judgement judgement cleanup_judgement = {0};
 	struct changed changed;
-	bool helps = change(policies, count, advice, &changed);
+	bool helps = change(policies, advice, &changed);
 
 	if (helps) {
-		CLEANUP(judge)
-		struct judge *judge = judge_new(world, changed.items, changed.count);
+		CLEANUP(judge) struct judge *judge = judge_new(world, &changed.policies);
 
 		judge_try(judge, trial, &judgement);
 		helps = judgement.allowed;
 	}
 	for (size_t i = 0; i < changed.owned_count; i++)
 		policy_free(changed.owned[i]);
-	free(changed.items);
+	free(changed.policies.items);
 	free(changed.owned);
 	return helps;
 }
@@ -202,7 +203,7 @@ static void drop_rules(struct advice *advice)
 	advice->rule_count = 0;
 }
 
-static void find_rules(const struct world *world, struct policy *const *policies, size_t count,
+static void find_rules(const struct world *world, const struct policies *policies,
 	const struct ends *ends, const struct trial *trial, const struct judgement *denied,
 	struct advice *advice)
 {
@@ -232,7 +233,7 @@ static void find_rules(const struct world *world, struct policy *const *policies
 		json_decref(advice->rules[1].record);
 		advice->rules[1].record = json_incref(advice->rules[0].record);
 	}
-	if (!rules_help(world, policies, count, trial, advice))
+	if (!rules_help(world, policies, trial, advice))
 		drop_rules(advice);
 }
 
@@ -308,26 +309,26 @@ static void try_policy(struct label_search *search, const struct policy *policy)
 		}
 }
 
-static void find_label(const struct world *world, struct policy *const *policies, size_t count,
+static void find_label(const struct world *world, const struct policies *policies,
 	const struct ends *ends, const struct trial *trial, struct advice *advice)
 {
-	CLEANUP(judge) struct judge *judge = judge_new(world, policies, count);
+	CLEANUP(judge) struct judge *judge = judge_new(world, policies);
 	struct label_search search = {judge, ends, trial, advice, 0, json_object()};
 
-	for (size_t i = 0; i < count && !advice->has_label; i++)
-		try_policy(&search, policies[i]);
+	for (size_t i = 0; i < policies->count && !advice->has_label; i++)
+		try_policy(&search, policies->items[i]);
 	json_decref(search.seen);
 }
 
-void advice_find(const struct world *world, struct policy *const *policies, size_t policy_count,
+void advice_find(const struct world *world, const struct policies *policies,
 	const struct ends *ends, const struct trial *trial, const struct judgement *denied,
 	struct advice *advice)
 {
 	*advice = (struct advice){0};
 	if (denied->allowed)
 		return;
-	find_rules(world, policies, policy_count, ends, trial, denied, advice);
-	find_label(world, policies, policy_count, ends, trial, advice);
+	find_rules(world, policies, ends, trial, denied, advice);
+	find_label(world, policies, ends, trial, advice);
 }
 
 void advice_clear(struct advice *advice)

@@ -28,7 +28,7 @@ struct advice {
 	bool has_label;
 };
 
-void advice_find(const struct world *world, struct policy *const *policies, size_t policy_count,
+void advice_find(const struct world *world, const struct policies *policies,
 	const struct ends *ends, const struct trial *trial, const struct judgement *denied,
 	struct advice *advice);
 void advice_clear(struct advice *advice);

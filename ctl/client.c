@@ -3,6 +3,7 @@
 
 #include "common/xalloc.h"
 #include "ctl/printable.h"
+#include "ctl/resource.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -90,6 +91,13 @@ int client_each(
 	for (size_t i = 0; i < count; i++)
 		fn(fields[i].name, fields[i].value, fields[i].len, arg);
 	return 0;
+}
+
+void client_take_field(const char *name, const char *value, size_t len, void *arg)
+{
+	json_t *text = json_stringn(value, len);
+
+	json_object_set_new(arg, name, text ? text : json_string("(not UTF-8)"));
 }
 
 static void add_name(const char *field, const char *value, size_t len, void *arg)
@@ -196,11 +204,46 @@ static void take_policy(const char *field, const char *value, size_t len, void *
 		client_warn("policy %s: %s; what it selects is taken as denied", field, err.text);
 }
 
+struct defining {
+	struct policies *policies;
+	enum store_kind kind;
+};
+
+static void take_definition(const char *field, const char *value, size_t len, void *arg)
+{
+	const struct defining *defining = arg;
+	struct err err = {0};
+
+	if (policies_define(defining->policies, defining->kind, field, value, len, &err))
+		client_warn("%s %s cannot be read and is left out: %s",
+			resource_of(defining->kind)->word, field, err.text);
+}
+
+static int fill_definitions(
+	struct redis_sync *redis, struct policies *policies, enum store_kind kind, struct err *err)
+{
+	cleanup_free char *key = store_hash_key(STORE_POLICIES_STREAM, kind);
+	struct defining defining = {policies, kind};
+
+	return client_each(redis, key, take_definition, &defining, err);
+}
+
+int client_definitions(struct redis_sync *redis, struct policies *policies, struct err *err)
+{
+	return fill_definitions(redis, policies, KIND_TIER, err) ||
+			       fill_definitions(redis, policies, KIND_NETSET, err)
+		       ? -1
+		       : 0;
+}
+
 int client_policies(struct redis_sync *redis, struct policies *policies, struct err *err)
 {
 	cleanup_free char *key = store_hash_key(STORE_POLICIES_STREAM, KIND_POLICY);
 
-	return client_each(redis, key, take_policy, policies, err);
+	return client_each(redis, key, take_policy, policies, err) ||
+			       client_definitions(redis, policies, err)
+		       ? -1
+		       : 0;
 }
 
 char *client_head(struct redis_sync *redis, const char *stream, struct err *err)

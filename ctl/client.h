@@ -15,6 +15,8 @@ struct redis_sync *client_open(const struct options *options, struct err *err) m
 typedef void client_field_fn(const char *field, const char *value, size_t len, void *arg);
 int client_each(struct redis_sync *redis, const char *key, client_field_fn *fn, void *arg,
 	struct err *err) must_check;
+/* A client_field_fn that puts the value as text into the JSON object arg. */
+void client_take_field(const char *name, const char *value, size_t len, void *arg);
 
 /* Names of all nodes that have ever written, sorted; a JSON array of strings. */
 json_t *client_nodes(struct redis_sync *redis, struct err *err) must_check;
@@ -22,8 +24,12 @@ json_t *client_nodes(struct redis_sync *redis, struct err *err) must_check;
 /* Reads every node's endpoints and networks, isolation, operator labels, and what the enforcers report. */
 struct world *client_world(struct redis_sync *redis, struct err *err) must_check;
 
-/* Reads all policies. */
+/* Reads all policies, tiers and network sets. */
 int client_policies(
+	struct redis_sync *redis, struct policies *policies, struct err *err) must_check;
+
+/* The last two alone. */
+int client_definitions(
 	struct redis_sync *redis, struct policies *policies, struct err *err) must_check;
 
 /* "bulkheadctl: cause" on stderr. Returns 1, the exit status of what failed. */

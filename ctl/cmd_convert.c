@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* convert: files of v1 policies in the v3 form, on stdout. */
-#include "common/policy.h"
+#include "common/tier.h"
 #include "common/xalloc.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/files.h"
 #include "ctl/input.h"
 #include "ctl/output.h"
 #include "ctl/v1_convert.h"
+#include "ctl/v3_define.h"
 
 #include <string.h>
 
@@ -18,7 +20,11 @@ struct place {
 
 static int cmp_places(const void *a, const void *b)
 {
-	return policy_cmp(((const struct place *)a)->policy, ((const struct place *)b)->policy);
+	const struct policy *first = ((const struct place *)a)->policy;
+	const struct policy *second = ((const struct place *)b)->policy;
+	int tiers = strcmp(tier_of(first), tier_of(second));
+
+	return tiers ? tiers : policy_cmp(first, second);
 }
 
 /*
@@ -30,7 +36,8 @@ static void note_changed_places(const struct place *places, size_t count)
 	for (size_t i = 1; i < count; i++) {
 		const struct place *a = &places[i - 1], *b = &places[i];
 		bool equal = a->policy->has_order == b->policy->has_order &&
-			     (!a->policy->has_order || !(a->policy->order < b->policy->order));
+			     (!a->policy->has_order || !(a->policy->order < b->policy->order)) &&
+			     tier_same(a->policy, b->policy);
 
 		if (equal && strcmp(a->name, b->name) > 0)
 			fprintf(stderr,
@@ -47,13 +54,15 @@ static void check_places(const struct input *input)
 
 	for (size_t i = 0; i < input->count; i++) {
 		const json_t *record = input->items[i].record;
-		struct policy *policy = policy_from_json(record, NULL);
+		struct policy *policy =
+			input->items[i].kind == KIND_POLICY ? policy_from_json(record, NULL) : NULL;
 
 		if (!policy)
 			continue;
-		places[count++] = (struct place){policy, json_object_get(record, "form")
-								 ? xstrdup(policy_bare_name(policy))
-								 : v1_convert_name(policy->name)};
+		places[count++] =
+			(struct place){policy, json_object_get(record, "form")
+						       ? xstrdup(policy_bare_name(policy))
+						       : v1_convert_name(policy_bare_name(policy))};
 	}
 	if (count)
 		qsort(places, count, sizeof(*places), cmp_places);
@@ -64,6 +73,14 @@ static void check_places(const struct input *input)
 	}
 }
 
+static json_t *convert_one(const struct input_policy *policy, struct err *err)
+{
+	if (policy->kind == KIND_TIER)
+		return v3_tier_object(policy->record);
+	return policy->kind == KIND_NETSET ? v3_netset_object(policy->record)
+					   : v1_convert(policy->record, err);
+}
+
 static json_t *convert_all(const struct input *input, struct diag *diag)
 {
 	json_t *list = json_array();
@@ -71,7 +88,7 @@ static json_t *convert_all(const struct input *input, struct diag *diag)
 	for (size_t i = 0; i < input->count; i++) {
 		const struct input_policy *policy = &input->items[i];
 		struct err err = {0};
-		json_t *object = v1_convert(policy->record, &err);
+		json_t *object = convert_one(policy, &err);
 
 		if (object)
 			json_array_append_new(list, object);
@@ -92,8 +109,7 @@ int cmd_convert(const struct options *options)
 
 	if (!options->files.count)
 		return options_usage_error(commands_find("convert"), "no file: say -f FILE");
-	for (size_t i = 0; i < options->files.count; i++)
-		input_add_file(&input, options->files.items[i], POLICY_WHOLE, &diag);
+	files_read(&input, &options->files, options->recursive, POLICY_WHOLE, &diag);
 	if (!diag.count)
 		list = convert_all(&input, &diag);
 	diag_print(&diag, stderr);

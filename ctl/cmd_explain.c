@@ -69,6 +69,24 @@ static int note_mode(struct redis_sync *redis, const char *node, json_t *documen
 	return 0;
 }
 
+/* Policy is not all that stands between a container and its host: the node's enforcerd says what comes after. */
+static int note_host_action(
+	struct redis_sync *redis, const char *node, json_t *document, struct err *err)
+{
+	cleanup_free char *key = store_status_key(node);
+	CLEANUP(redis_reply)
+	redis_reply *reply = redis_sync_call(redis, err, "HGET", key, "host_action", NULL);
+	const char *word = redis_reply_text(reply, NULL);
+
+	if (!reply)
+		return -1;
+	if (word && !strcmp(word, "drop"))
+		explain_note(document,
+			"%s has --host-action drop: what policy allows towards the host is dropped",
+			node);
+	return 0;
+}
+
 static int print_document(const json_t *document, enum output_format format, struct err *err)
 {
 	return format == OUTPUT_JSON ? output_json(document, stdout, err)
@@ -91,6 +109,9 @@ static int explain(const struct options *options, const struct policy_flow *flow
 		return -1;
 	document = explain_document(world, &policies, &ends, flow);
 	if (note_mode(redis, ends.nodes[DIR_EGRESS], document, err))
+		return -1;
+	if (ends.end[DIR_INGRESS].host && ends.end[DIR_EGRESS].endpoint &&
+		note_host_action(redis, ends.nodes[DIR_EGRESS], document, err))
 		return -1;
 	return format == OUTPUT_JSON || format == OUTPUT_YAML
 		       ? print_document(document, format, err)
@@ -118,11 +139,13 @@ static int reach(const struct options *options, const struct policy_flow *flow, 
 	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, err);
 	CLEANUP(world) struct world *world = redis ? client_world(redis, err) : NULL;
 	struct policies policies cleanup_policies = {0};
+	struct outsiders outsiders cleanup_outsiders = {0};
 	cleanup_json json_t *document = NULL;
 
 	if (!world || client_policies(redis, &policies, err))
 		return -1;
-	document = reach_document(world, &policies, options->node, flow, err);
+	outsiders_add(&outsiders, &policies);
+	document = reach_document(world, &policies, options->node, &outsiders, flow, err);
 	if (!document)
 		return -1;
 	if (format == OUTPUT_JSON || format == OUTPUT_YAML)

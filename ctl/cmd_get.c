@@ -6,6 +6,7 @@
 #include "ctl/lag.h"
 #include "ctl/notes.h"
 #include "ctl/printable.h"
+#include "ctl/v3_define.h"
 #include "ctl/view.h"
 
 #include <string.h>
@@ -100,21 +101,13 @@ static int get_networks(struct getting *get, struct err *err)
 
 /* --- nodes ------------------------------------------------------------------------------------------- */
 
-static void take_field(const char *name, const char *value, size_t len, void *arg)
-{
-	json_t *text = json_stringn(value, len);
-
-	if (text)
-		json_object_set_new(arg, name, text);
-}
-
 static json_t *read_lag(struct getting *get, const char *node)
 {
 	cleanup_free char *key = store_status_key(node);
 	cleanup_json json_t *status = json_object();
 	struct err err = {0};
 
-	if (client_each(get->redis, key, take_field, status, &err))
+	if (client_each(get->redis, key, client_take_field, status, &err))
 		client_warn("%s", err.text);
 	return lag_build(status, node, get->heads);
 }
@@ -154,6 +147,7 @@ static int get_nodes(struct getting *get, struct err *err)
 
 struct stored_policy {
 	struct policy *policy;
+	const struct tier *tier; /* NULL: not there */
 	json_t *record;
 };
 
@@ -179,18 +173,39 @@ static void take_policy(const char *field, const char *value, size_t len, void *
 		return;
 	}
 	xgrow(all->items, all->count, all->cap);
-	all->items[all->count++] = (struct stored_policy){policy, steal_ptr(record)};
+	all->items[all->count++] =
+		(struct stored_policy){.policy = policy, .record = steal_ptr(record)};
 }
 
 static int cmp_policies(const void *a, const void *b)
 {
-	return policy_cmp(((const struct stored_policy *)a)->policy,
-		((const struct stored_policy *)b)->policy);
+	const struct stored_policy *first = a, *second = b;
+	int tiers = tier_cmp(first->tier, second->tier);
+
+	return tiers ? tiers : policy_cmp(first->policy, second->policy);
+}
+
+static void find_tiers(struct stored_policies *all, const struct policies *defined)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		struct stored_policy *stored = &all->items[i];
+		const char *name = tier_of(stored->policy);
+
+		stored->tier = strcmp(name, TIER_DEFAULT) ? NULL : tier_default();
+		for (size_t t = 0; t < defined->tier_count; t++)
+			if (!strcmp(defined->tiers[t]->name, name))
+				stored->tier = defined->tiers[t];
+		if (!stored->tier)
+			client_warn("policy %s: there is no tier \"%s\": what it selects is denied",
+				stored->policy->name, name);
+	}
 }
 
 /* In the order in which they are evaluated. */
-static void show_policies(struct stored_policies *all, const struct world *world)
+static void show_policies(
+	struct stored_policies *all, const struct world *world, const struct policies *defined)
 {
+	find_tiers(all, defined);
 	if (all->count)
 		qsort(all->items, all->count, sizeof(*all->items), cmp_policies);
 	for (size_t i = 0; i < all->count; i++) {
@@ -207,18 +222,82 @@ static int get_policies(struct getting *get, struct err *err)
 	cleanup_free char *key = store_hash_key(STORE_POLICIES_STREAM, KIND_POLICY);
 	CLEANUP(world) struct world *world = client_world(get->redis, err);
 	struct stored_policies all = {.get = get};
+	struct policies defined cleanup_policies = {0};
 	int rc = -1;
 
-	if (world)
+	if (world && !client_definitions(get->redis, &defined, err))
 		rc = client_each(get->redis, key, take_policy, &all, err);
 	if (!rc)
-		show_policies(&all, world);
+		show_policies(&all, world, &defined);
 	for (size_t i = 0; i < all.count; i++) {
 		policy_free(all.items[i].policy);
 		json_decref(all.items[i].record);
 	}
 	free(all.items);
 	return rc;
+}
+
+/* --- tiers and network sets -------------------------------------------------------------------------- */
+
+static size_t count_in(const struct policies *policies, const struct tier *tier)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < policies->count; i++)
+		count += !strcmp(tier_of(policies->items[i]), tier->name);
+	return count;
+}
+
+static int cmp_tiers(const void *a, const void *b)
+{
+	return tier_cmp(*(struct tier *const *)a, *(struct tier *const *)b);
+}
+
+/* The default one is there whether it is stored or not. */
+static int add_default(struct policies *policies, bool *stored, struct err *err)
+{
+	cleanup_json json_t *record = policies_record(policies, KIND_TIER, TIER_DEFAULT);
+
+	*stored = record != NULL;
+	if (*stored)
+		return 0;
+	record = v3_default_tier();
+	return policies_put_record(policies, KIND_TIER, record, err);
+}
+
+static int get_tiers(struct getting *get, struct err *err)
+{
+	struct policies policies cleanup_policies = {0};
+	bool stored = false;
+
+	if (client_policies(get->redis, &policies, err) || add_default(&policies, &stored, err))
+		return -1;
+	qsort(policies.tiers, policies.tier_count, sizeof(*policies.tiers), cmp_tiers);
+	for (size_t i = 0; i < policies.tier_count; i++) {
+		const struct tier *tier = policies.tiers[i];
+		cleanup_json json_t *record = tier_to_json(tier);
+
+		if (is_wanted(get->wanted, tier->name))
+			view_tier(get->view, record, tier, count_in(&policies, tier),
+				stored || strcmp(tier->name, TIER_DEFAULT) != 0);
+	}
+	return 0;
+}
+
+static int get_netsets(struct getting *get, struct err *err)
+{
+	struct policies policies cleanup_policies = {0};
+
+	if (client_definitions(get->redis, &policies, err))
+		return -1;
+	for (size_t i = 0; i < policies.netset_count; i++) {
+		const struct netset *set = policies.netsets[i];
+		cleanup_json json_t *record = netset_to_json(set);
+
+		if (is_wanted(get->wanted, set->name))
+			view_netset(get->view, record, set);
+	}
+	return 0;
 }
 
 /* --- dispatch ---------------------------------------------------------------------------------------- */
@@ -233,6 +312,8 @@ static const struct resource {
 	{{"endpoints", "endpoint", "ep"}, "Endpoint", VIEW_ENDPOINTS, get_endpoints},
 	{{"networks", "network", "net"}, "Network", VIEW_NETWORKS, get_networks},
 	{{"nodes", "node"}, "Node", VIEW_NODES, get_nodes},
+	{{"tiers", "tier"}, "Tier", VIEW_TIERS, get_tiers},
+	{{"globalnetworksets", "globalnetworkset"}, "GlobalNetworkSet", VIEW_NETSETS, get_netsets},
 };
 
 static const struct resource *find_resource(const char *word)
@@ -266,7 +347,7 @@ int cmd_get(const struct options *options)
 
 	if (!resource)
 		return options_usage_error(commands_find("get"),
-			"\"%s\" is not policies, endpoints, networks or nodes",
+			"\"%s\" is not policies, tiers, globalnetworksets, endpoints, networks or nodes",
 			options->operands[0]);
 	redis = client_open(options, &err);
 	if (!redis)
@@ -274,6 +355,7 @@ int cmd_get(const struct options *options)
 	wanted.seen = seen;
 	get.redis = redis;
 	view_init(&view, resource->view, output_format_parse(options->output));
+	view.export = options->export;
 	return run_get(resource, &get);
 }
 

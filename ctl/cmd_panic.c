@@ -3,6 +3,7 @@
 #include "common/mode.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/wait.h"
 
 #include <string.h>
 
@@ -94,5 +95,5 @@ int cmd_panic(const struct options *options)
 	if (options->node)
 		warn_unknown_node(redis, options->node);
 	say_done(options, result.written);
-	return EXIT_SUCCESS;
+	return wait_for_nodes(redis, options, &result, NULL);
 }

@@ -5,6 +5,7 @@
 #include "common/xalloc.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/wait.h"
 
 #include <string.h>
 
@@ -40,14 +41,14 @@ static char *where(const struct options *options)
 	return options->node ? xasprintf(" on node %s", options->node) : xstrdup(" on every node");
 }
 
-static int run_edit(struct redis_sync *redis, store_edit_fn *fn, void *arg)
+static int run_edit(
+	struct redis_sync *redis, store_edit_fn *fn, void *arg, struct store_edit_result *result)
 {
-	struct store_edit_result result;
 	struct err err = {0};
 
-	if (store_edit(redis, fn, arg, &result, &err))
+	if (store_edit(redis, fn, arg, result, &err))
 		return client_fail(&err);
-	client_warn_created(&result);
+	client_warn_created(result);
 	return EXIT_SUCCESS;
 }
 
@@ -94,18 +95,19 @@ static int set_isolation(struct isolating *isolating)
 	struct err err = {0};
 	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, &err);
 	CLEANUP(world) struct world *world = redis ? client_world(redis, &err) : NULL;
+	struct store_edit_result result;
 	int status;
 
 	if (!world)
 		return client_fail(&err);
-	status = run_edit(redis, edit_isolation, isolating);
+	status = run_edit(redis, edit_isolation, isolating, &result);
 	for (size_t i = 1; !status && i < options->operand_count; i++) {
 		printf("Network %s is %s%s\n", options->operands[i],
 			isolating->word ? isolating->word : "back to its default", place);
 		if (isolating->word)
 			warn_unknown_network(world, options, options->operands[i]);
 	}
-	return status;
+	return status ? status : wait_for_nodes(redis, options, &result, NULL);
 }
 
 int cmd_network(const struct options *options)
@@ -237,18 +239,19 @@ static int set_labels(struct labelling *labelling)
 	struct err err = {0};
 	CLEANUP(redis_sync) struct redis_sync *redis = client_open(options, &err);
 	CLEANUP(world) struct world *world = redis ? client_world(redis, &err) : NULL;
+	struct store_edit_result result;
 	int status;
 
 	if (!world)
 		return client_fail(&err);
-	status = run_edit(redis, edit_labels, labelling);
+	status = run_edit(redis, edit_labels, labelling, &result);
 	if (status)
 		return status;
 	if (labelling->missing.len)
 		client_warn("not among the labels given here: %s", labelling->missing.text);
 	warn_unknown_container(world, options, labelling->container);
 	printf("Container %s is labelled%s\n", labelling->container, place);
-	return EXIT_SUCCESS;
+	return wait_for_nodes(redis, options, &result, NULL);
 }
 
 int cmd_label(const struct options *options)
@@ -278,15 +281,15 @@ int cmd_store(const struct options *options)
 {
 	struct err err = {0};
 	CLEANUP(redis_sync) struct redis_sync *redis = NULL;
-	struct store_head head;
+	struct store_edit_result result = {.written = true};
 	char text[STORE_HEAD_MAX];
 
 	if (strcmp(options->operands[0], "accept") != 0)
 		return options_usage_error(
 			commands_find("store"), "\"%s\" is not accept", options->operands[0]);
 	redis = client_open(options, &err);
-	if (!redis || store_accept(redis, &head, &err))
+	if (!redis || store_accept(redis, &result.head, &err))
 		return client_fail(&err);
-	printf("Accepted the policies of %s\n", store_head_format(&head, text));
-	return EXIT_SUCCESS;
+	printf("Accepted the policies of %s\n", store_head_format(&result.head, text));
+	return wait_for_nodes(redis, options, &result, NULL);
 }

@@ -4,19 +4,13 @@
 #include "common/xalloc.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/nodes.h"
 #include "ctl/output.h"
 #include "ctl/report.h"
 
 #include <hiredis/hiredis.h>
 #include <string.h>
 #include <time.h>
-
-static void take_field(const char *name, const char *value, size_t len, void *arg)
-{
-	json_t *text = json_stringn(value, len);
-
-	json_object_set_new(arg, name, text ? text : json_string("(not UTF-8)"));
-}
 
 static long long read_heartbeat(struct redis_sync *redis, const char *node, struct err *err)
 {
@@ -60,7 +54,7 @@ static int read_store_says(struct redis_sync *redis, struct store_says *says, st
 	says->modes = json_object();
 	says->policies_head = client_head(redis, STORE_POLICIES_STREAM, err);
 	says->heads = says->policies_head ? client_heads(redis, err) : NULL;
-	return says->heads ? client_each(redis, key, take_field, says->modes, err) : -1;
+	return says->heads ? client_each(redis, key, client_take_field, says->modes, err) : -1;
 }
 
 static bool says_audit(const struct store_says *says, const char *node)
@@ -80,7 +74,7 @@ static json_t *report_node(
 	cleanup_json json_t *status = json_object();
 	long long heartbeat;
 
-	if (!endpoints_head || client_each(redis, key, take_field, status, err))
+	if (!endpoints_head || client_each(redis, key, client_take_field, status, err))
 		return NULL;
 	heartbeat = read_heartbeat(redis, node, err);
 	if (heartbeat < 0)
@@ -99,68 +93,12 @@ static json_t *report_node(
 
 /* --- which nodes ------------------------------------------------------------------------------------- */
 
-/* Adds the nodes of one SCAN reply to the set; the key's prefix goes. Returns the next cursor, NULL on failure. */
-static char *scan_step(struct redis_sync *redis, const char *cursor, json_t *set, struct err *err)
-{
-	cleanup_free char *prefix = store_status_key("");
-	cleanup_free char *pattern = xasprintf("%s*", prefix);
-	CLEANUP(redis_reply)
-	redis_reply *reply = redis_sync_call(
-		redis, err, "SCAN", cursor, "MATCH", pattern, "COUNT", "1000", NULL);
-	const redis_reply *keys;
-
-	if (!reply)
-		return NULL;
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-		!redis_reply_text(reply->element[0], NULL)) {
-		err_set(err, 0, "SCAN: the reply makes no sense");
-		return NULL;
-	}
-	keys = reply->element[1];
-	for (size_t i = 0; keys->type == REDIS_REPLY_ARRAY && i < keys->elements; i++) {
-		const char *key = redis_reply_text(keys->element[i], NULL);
-
-		if (key && strlen(key) > strlen(prefix))
-			json_object_set_new(set, key + strlen(prefix), json_true());
-	}
-	return xstrdup(redis_reply_text(reply->element[0], NULL));
-}
-
-/* Nodes that syncd has named, and nodes where only enforcerd speaks: those most of all want looking at. */
-static json_t *all_nodes(struct redis_sync *redis, struct err *err)
-{
-	enum { SCAN_STEPS_MAX = 100000 };
-	cleanup_json json_t *named = client_nodes(redis, err);
-	cleanup_json json_t *set = json_object();
-	char *cursor = xstrdup("0");
-
-	if (!named) {
-		free(cursor);
-		return NULL;
-	}
-	for (size_t i = 0; i < json_array_size(named); i++)
-		json_object_set_new(set, json_string_value(json_array_get(named, i)), json_true());
-	for (int steps = 0; cursor && steps < SCAN_STEPS_MAX; steps++) {
-		char *next = scan_step(redis, cursor, set, err);
-		bool last = next && !strcmp(next, "0");
-
-		free(cursor);
-		cursor = next;
-		if (last)
-			break;
-	}
-	if (!cursor)
-		return NULL;
-	free(cursor);
-	return steal_ptr(set);
-}
-
 static json_t *asked_nodes(struct redis_sync *redis, const struct options *options, struct err *err)
 {
 	json_t *set;
 
 	if (!options->operand_count)
-		return all_nodes(redis, err);
+		return nodes_all(redis, err);
 	set = json_object();
 	for (size_t i = 0; i < options->operand_count; i++)
 		json_object_set_new(set, options->operands[i], json_true());

@@ -7,6 +7,7 @@
 #include "ctl/output.h"
 #include "ctl/printable.h"
 #include "ctl/reach.h"
+#include "ctl/resource.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -19,56 +20,52 @@ enum {
 	QUESTIONS_MAX = 20 * 1000 * 1000 /* endpoints times endpoints times flows: some seconds */
 };
 
-/* --- policies ------------------------------------------------------------------------------------ */
+/* --- records ------------------------------------------------------------------------------------- */
 
-static const struct policy *find(const struct policies *policies, const char *name)
+static enum store_kind kind_of(const json_t *entry)
 {
-	for (size_t i = 0; i < policies->count; i++)
-		if (!strcmp(policies->items[i]->name, name))
-			return policies->items[i];
-	return NULL;
+	const char *word = json_string_value(json_object_get(entry, "kind"));
+	enum store_kind kind = KIND_POLICY;
+
+	return word && store_kind_parse(word, &kind) ? kind : KIND_POLICY;
 }
 
-static int put_copy(struct policies *to, const json_t *record, struct err *err)
+static const char *name_of(const json_t *entry)
 {
-	struct policy *policy = policy_from_json(record, err);
-
-	if (!policy)
-		return -1;
-	policies_put(to, policy);
-	return 0;
+	return json_string_value(json_object_get(json_object_get(entry, "record"), "name"));
 }
 
 /* What is in force after the records have been written. */
 static int apply(const struct policies *before, const json_t *records, struct policies *after,
 	struct err *err)
 {
-	const json_t *record;
+	const json_t *entry;
 	size_t i;
 
-	for (i = 0; i < before->count; i++) {
-		cleanup_json json_t *copy = policy_to_json(before->items[i]);
-
-		if (put_copy(after, copy, err))
-			return -1;
-	}
-	json_array_foreach (records, i, record)
-		if (put_copy(after, record, err))
+	if (policies_copy(after, before, err))
+		return -1;
+	json_array_foreach (records, i, entry)
+		if (policies_put_record(
+			    after, kind_of(entry), json_object_get(entry, "record"), err))
 			return -1;
 	return 0;
 }
 
-static json_t *policy_change(const struct policy *before, const struct policy *after)
+static json_t *change_of(
+	const json_t *entry, const struct policies *before, const struct policies *after)
 {
-	cleanup_json json_t *old = before ? policy_to_json(before) : NULL;
-	cleanup_json json_t *new = policy_to_json(after);
+	enum store_kind kind = kind_of(entry);
+	cleanup_json json_t *old = policies_record(before, kind, name_of(entry));
+	cleanup_json json_t *new = policies_record(after, kind, name_of(entry));
 	bool same = old && json_equal(old, new);
-	json_t *change = json_pack("{s:s,s:s,s:O}", "name", after->name, "change",
+	json_t *change = json_pack("{s:s,s:s,s:O}", "name", name_of(entry), "change",
 		!old   ? "created"
 		: same ? "unchanged"
 		       : "changed",
 		"after", new);
 
+	if (kind != KIND_POLICY)
+		json_object_set_new(change, "kind", json_string(resource_of(kind)->word));
 	if (old && !same)
 		json_object_set(change, "before", old);
 	return change;
@@ -204,17 +201,23 @@ static int try_pairs(const struct world *world, const struct policies *before,
 	const struct policies *after, const char *node, const struct probes *probes, json_t *pairs,
 	struct err *err)
 {
+	struct outsiders outsiders cleanup_outsiders = {0};
 	size_t count = count_endpoints(world, node);
 
-	if (count * count * probes->count > QUESTIONS_MAX)
+	/* of both: pairs are compared by their places, and an address that leaves a set is tried as well */
+	outsiders_add(&outsiders, after);
+	outsiders_add(&outsiders, before);
+
+	if (count * (count + outsiders.count) * probes->count > QUESTIONS_MAX)
 		return err_set(err, 0,
 			"%zu flows among %zu endpoints are too many to compare: say --node",
 			probes->count, count);
 	for (size_t i = 0; i < probes->count; i++) {
 		const struct policy_flow *flow = &probes->items[i].flow;
-		cleanup_json json_t *old = reach_document(world, before, node, flow, err);
+		cleanup_json json_t *old =
+			reach_document(world, before, node, &outsiders, flow, err);
 		cleanup_json json_t *new =
-			old ? reach_document(world, after, node, flow, err) : NULL;
+			old ? reach_document(world, after, node, &outsiders, flow, err) : NULL;
 
 		if (!new)
 			return -1;
@@ -230,15 +233,14 @@ json_t *diff_document(const struct world *world, const struct policies *before,
 	cleanup_json json_t *changes = json_array(), *pairs = json_array();
 	cleanup_free struct probes *probes = xcalloc(1, sizeof(*probes));
 	bool any = false;
-	const json_t *record;
+	const json_t *entry;
 	size_t i;
 	int rc;
 
 	if (apply(before, records, &after, err))
 		return NULL;
-	json_array_foreach (records, i, record) {
-		const char *name = json_string_value(json_object_get(record, "name"));
-		json_t *change = policy_change(find(before, name), find(&after, name));
+	json_array_foreach (records, i, entry) {
+		json_t *change = change_of(entry, before, &after);
 
 		json_array_append_new(changes, change);
 		any |= !is_unchanged(change);
@@ -257,9 +259,21 @@ static const char *text_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
-/* The spec as it would stand in a file; "" where there is none. Caller frees. */
-static char *spec_yaml(const json_t *record, struct err *err)
+/* What is worth showing of a record: the spec, and with it a network set's labels, by which it is asked for. */
+static json_t *shown_of(const json_t *record, const char *kind)
 {
+	const json_t *labels = json_object_get(record, "labels");
+	json_t *shown = json_copy(json_object_get(record, "spec"));
+
+	if (labels && kind && !strcmp(kind, resource_of(KIND_NETSET)->word))
+		json_object_set(shown, "labels", (json_t *)labels);
+	return shown;
+}
+
+/* As it would stand in a file; "" where there is none. Caller frees. */
+static char *spec_yaml(const json_t *record, const char *kind, struct err *err)
+{
+	cleanup_json json_t *shown = shown_of(record, kind);
 	char *text = NULL;
 	size_t len = 0;
 	FILE *memory = open_memstream(&text, &len);
@@ -270,7 +284,7 @@ static char *spec_yaml(const json_t *record, struct err *err)
 		return NULL;
 	}
 	if (record)
-		rc = output_yaml(json_object_get(record, "spec"), memory, err);
+		rc = output_yaml(shown, memory, err);
 	fclose(memory);
 	if (!rc)
 		return text;
@@ -280,15 +294,16 @@ static char *spec_yaml(const json_t *record, struct err *err)
 
 static int print_policy(const json_t *change, FILE *out, struct err *err)
 {
-	cleanup_free char *before = spec_yaml(json_object_get(change, "before"), err);
-	cleanup_free char *after = spec_yaml(json_object_get(change, "after"), err);
+	const char *kind = text_of(change, "kind");
+	cleanup_free char *before = spec_yaml(json_object_get(change, "before"), kind, err);
+	cleanup_free char *after = spec_yaml(json_object_get(change, "after"), kind, err);
 	cleanup_strbuf struct strbuf lines = {0};
 
 	if (!before || !after)
 		return -1;
 	line_diff(before, after, &lines);
-	fprintf(out, "%s policy %s:\n%s", text_of(change, "change"), text_of(change, "name"),
-		lines.text);
+	fprintf(out, "%s %s %s:\n%s", text_of(change, "change"), kind ? kind : "policy",
+		text_of(change, "name"), lines.text);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What files would change: policies, and with them who may reach whom (pure). */
+/* What files would change: policies and what they speak of, and with them who may reach whom (pure). */
 #ifndef BULKHEAD_CTL_DIFF_H
 #define BULKHEAD_CTL_DIFF_H
 
@@ -7,7 +7,7 @@
 #include "ctl/world.h"
 
 /*
- * records: an array of policy records, as apply would write them. Pairs are tried on the protocols and ports that any policy names (of a
+ * records: an array of {"kind": as store_kind_name(), "record"}, as apply would write them. Pairs are tried on the protocols and ports that any policy names (of a
  * range its ends), on one port of TCP and UDP that none names, and with ping. node: only pairs of this one, or NULL.
  */
 json_t *diff_document(const struct world *world, const struct policies *before,

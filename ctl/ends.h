@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whom words mean: a container's name or id, an address, "host" (pure). */
+/* Whom words mean: a container's name or id, an address, "host" or "host:ADDRESS" (pure). */
 #ifndef BULKHEAD_CTL_ENDS_H
 #define BULKHEAD_CTL_ENDS_H
 
@@ -9,7 +9,8 @@ struct end {
 	const struct world_endpoint
 		*endpoint; /* NULL: an address that is no container's, or the host */
 	struct ip ip;
-	bool host; /* the sender's own; it has no address then */
+	bool host;    /* the other end's own; a sender has no address then: none is asked for */
+	bool guessed; /* the host's address is where Docker puts the gateway unless told otherwise */
 };
 
 struct ends {
@@ -18,7 +19,7 @@ struct ends {
 };
 
 /*
- * A container with several networks is taken at the one that it shares with the other. node: the node to look at first, or NULL.
+ * "host" is the host that the other end is on, or node. A container with several networks is taken at the one that it shares with the other. node: the node to look at first, or NULL.
  */
 int ends_resolve(const struct world *world, const char *from, const char *to, const char *node,
 	struct ends *ends, struct err *err) must_check;

@@ -63,19 +63,54 @@ static json_t *rule_json(const struct policy *policy, enum policy_direction dire
 	return json_incref(json_array_get(rules, (size_t)rule));
 }
 
-static json_t *step_json(const struct walk_step *step, enum policy_direction direction)
-{
-	json_t *to = json_pack("{s:s,s:b,s:b}", "name", step->policy->name, "staged",
-		step->policy->staged, "asked", step->reached);
+/* Both ends of a flow, as their nodes know them. */
+struct both {
+	const struct end_walk *walks[DIR_COUNT];
+};
 
-	if (step->policy->has_order)
-		json_object_set_new(to, "order", json_real(step->policy->order));
+/* The network set by which an end is in what a rule selects, where it is not by its own labels; or NULL. */
+static const struct netset *set_selected(
+	const struct end_walk *end, const struct policy_entity *entity)
+{
+	const struct selector *selector = entity->selector ? entity->selector : entity->tag;
+
+	if (!selector || (end->labels && selector_match(selector, end->labels)))
+		return NULL;
+	return netset_list_match(walk_netsets(end), selector);
+}
+
+static void put_sets(json_t *to, const struct policy_rule *rule, const struct both *both)
+{
+	const struct netset *source = set_selected(both->walks[DIR_EGRESS], &rule->source);
+	const struct netset *destination =
+		set_selected(both->walks[DIR_INGRESS], &rule->destination);
+
+	if (source)
+		json_object_set_new(to, "sourceNetworkSet", json_string(source->name));
+	if (destination)
+		json_object_set_new(to, "destinationNetworkSet", json_string(destination->name));
+}
+
+static json_t *step_json(
+	const struct walk_step *step, enum policy_direction direction, const struct both *both)
+{
+	const struct policy *policy = step->policy;
+	json_t *to = json_pack("{s:s,s:b,s:b}", "name", policy->name, "staged", policy->staged,
+		"asked", step->reached);
+
+	if (policy->tier)
+		json_object_set_new(to, "tier", json_string(policy->tier));
+	if (!step->tier)
+		json_object_set_new(to, "tierMissing", json_true());
+	if (policy->has_order)
+		json_object_set_new(to, "order", json_real(policy->order));
 	if (step->rule == STEP_NO_RULE || !step->reached)
 		return to;
 	json_object_set_new(to, "rule", json_integer(step->rule));
 	json_object_set_new(to, "says",
-		json_string(policy_action_name(step->policy->rules[direction][step->rule].action)));
-	json_object_set_new(to, "text", rule_json(step->policy, direction, step->rule));
+		json_string(policy_action_name(policy->rules[direction][step->rule].action)));
+	json_object_set_new(to, "text", rule_json(policy, direction, step->rule));
+	put_sets(to, &policy->rules[direction][step->rule], both);
 	return to;
 }
 
@@ -87,6 +122,18 @@ static bool any_in_force(const struct end_walk *walk)
 	return false;
 }
 
+/* Why a flow was denied that no rule decided about. Caller frees. */
+static char *reason_of_end(const struct end_walk *walk)
+{
+	const struct policy *last = walk->ended ? walk->ended->policy : NULL;
+
+	if (!last || !any_in_force(walk))
+		return xstrdup("it is isolated, and no policy governs it");
+	if (last->tier)
+		return xasprintf("no rule of tier %s allowed it", last->tier);
+	return xstrdup("no rule allowed it");
+}
+
 /* Caller frees. */
 static char *reason_of_policies(const struct end_walk *walk)
 {
@@ -94,8 +141,11 @@ static char *reason_of_policies(const struct end_walk *walk)
 	bool passes;
 
 	if (!by)
-		return xstrdup(any_in_force(walk) ? "no rule allowed it"
-						  : "it is isolated, and no policy governs it");
+		return reason_of_end(walk);
+	if (!by->tier)
+		return xasprintf(
+			"policy %s is of tier \"%s\", which is not there: what it selects is denied",
+			by->policy->name, tier_of(by->policy));
 	passes = by->policy->rules[walk->direction][by->rule].action == ACTION_PASS;
 	return xasprintf("policy %s, %s[%d]%s", by->policy->name,
 		policy_direction_name(walk->direction), by->rule,
@@ -117,13 +167,14 @@ static char *reason_of(const struct end_walk *walk, bool from_host)
 					      : xstrdup(reasons[walk->standing]);
 }
 
-static json_t *walk_json(const struct end_walk *walk, bool from_host)
+static json_t *walk_json(const struct both *both, enum policy_direction direction, bool from_host)
 {
+	const struct end_walk *walk = both->walks[direction];
 	cleanup_free char *reason = reason_of(walk, from_host);
 	json_t *steps = json_array();
 
 	for (size_t i = 0; i < walk->step_count; i++)
-		json_array_append_new(steps, step_json(&walk->steps[i], walk->direction));
+		json_array_append_new(steps, step_json(&walk->steps[i], direction, both));
 	return json_pack("{s:s,s:s,s:s,s:b,s:o}", "verdict", walk->allowed ? "allowed" : "denied",
 		"reason", reason, "standing", standings[walk->standing], "stagedWouldDeny",
 		walk->staged_denies, "policies", steps);
@@ -170,6 +221,14 @@ void explain_note(json_t *document, const char *fmt, ...)
 	json_array_append_new(json_object_get(document, "notes"), json_string(text));
 }
 
+static bool network_has(const struct network *network, const struct ip *ip)
+{
+	for (size_t i = 0; i < network->subnet_count; i++)
+		if (cidr_contains(&network->subnets[i], ip))
+			return true;
+	return false;
+}
+
 static void note_vain(
 	json_t *document, const struct policies *policies, const struct end_walk *walk)
 {
@@ -204,6 +263,65 @@ static void note_ends(json_t *document, const struct ends *ends, const struct ju
 			"they have no network in common: Docker's own rules keep bridges apart, whatever policy says");
 }
 
+/* Of which network sets an end's address is. */
+static void note_sets(json_t *document, const char *key, const struct end_walk *walk)
+{
+	json_t *end = json_object_get(json_object_get(document, "flow"), key);
+	const struct netset_list *sets = walk_netsets(walk);
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < sets->count; i++) {
+		json_array_append_new(names, json_string(sets->items[i]->name));
+		explain_note(document, "%s is in network set %s",
+			json_string_value(json_object_get(end, "ip")), sets->items[i]->name);
+	}
+	if (json_array_size(names))
+		json_object_set(end, "networkSets", names);
+	json_decref(names);
+}
+
+/* Whether an address is the host's is not in the store, and what comes after policy there is enforcerd's to say. */
+static void note_host(json_t *document, const struct ends *ends, const struct judgement *judgement)
+{
+	const struct end *to = &ends->end[DIR_INGRESS];
+	const struct world_endpoint *from = ends->end[DIR_EGRESS].endpoint;
+	char ip[IP_TEXT_MAX];
+
+	if (!to->host)
+		return;
+	if (to->guessed && from)
+		explain_note(document,
+			"the host is taken at %s, where Docker puts the gateway of %s unless told otherwise; "
+			"host:ADDRESS asks for another of its addresses",
+			ip_format(&to->ip, ip), from->record->network_name);
+	if (judgement->allowed && judgement_walk(judgement, DIR_EGRESS)->standing == END_ISOLATED)
+		explain_note(document,
+			"what policy allows towards the host goes on to --host-action of bulkhead-enforcerd, and by "
+			"default to the host's own rules");
+}
+
+/* An address within a network that is not strict, and nobody's there. */
+static void note_nobody(json_t *document, const struct world *world, const struct ends *ends)
+{
+	size_t count;
+	const struct world_network *networks = world_networks(world, &count);
+	char ip[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < count * DIR_COUNT; i++) {
+		const struct world_network *network = &networks[i / DIR_COUNT];
+		const struct end *end = &ends->end[i % DIR_COUNT];
+
+		if (end->endpoint || end->host || network->isolation == ISOLATION_STRICT ||
+			strcmp(network->node, ends->nodes[i % DIR_COUNT]) != 0 ||
+			!network_has(network->record, &end->ip))
+			continue;
+		explain_note(document,
+			"%s is within %s and no known container's: selectors do not match it, only nets and "
+			"rules for anyone do",
+			ip_format(&end->ip, ip), network->record->name);
+	}
+}
+
 static void note_strict(json_t *document, const struct judgement *judgement)
 {
 	enum policy_direction end = DIR_EGRESS;
@@ -221,23 +339,32 @@ static void note_strict(json_t *document, const struct judgement *judgement)
 json_t *explain_document(const struct world *world, const struct policies *policies,
 	const struct ends *ends, const struct policy_flow *flow)
 {
-	CLEANUP(judge) struct judge *judge = judge_new(world, policies->items, policies->count);
+	CLEANUP(judge) struct judge *judge = judge_new(world, policies);
 	struct judgement judgement cleanup_judgement = {0};
 	struct advice advice cleanup_advice = {0};
 	bool from_host = ends->end[DIR_EGRESS].host;
-	struct trial trial = {.question = {.flow = *flow, .from_host = from_host},
+	struct trial trial = {.question = {.flow = *flow,
+				      .from_host = from_host,
+				      .to_host = ends->end[DIR_INGRESS].host},
 		.nodes = {ends->nodes[0], ends->nodes[1]}};
+	struct both both;
 	json_t *document;
 
 	trial.question.flow.source.ip = ends->end[DIR_EGRESS].ip;
 	trial.question.flow.destination.ip = ends->end[DIR_INGRESS].ip;
 	judge_try(judge, &trial, &judgement);
-	advice_find(world, policies->items, policies->count, ends, &trial, &judgement, &advice);
+	both = (struct both){{[DIR_EGRESS] = judgement_walk(&judgement, DIR_EGRESS),
+		[DIR_INGRESS] = judgement_walk(&judgement, DIR_INGRESS)}};
+	advice_find(world, policies, ends, &trial, &judgement, &advice);
 	document = json_pack("{s:s,s:o,s:o,s:o,s:o,s:[]}", "verdict",
 		judgement.allowed ? "allowed" : "denied", "flow", flow_json(ends, flow), "egress",
-		walk_json(judgement_walk(&judgement, DIR_EGRESS), from_host), "ingress",
-		walk_json(judgement_walk(&judgement, DIR_INGRESS), from_host), "changes",
-		changes_json(&advice), "notes");
+		walk_json(&both, DIR_EGRESS, from_host), "ingress",
+		walk_json(&both, DIR_INGRESS, from_host), "changes", changes_json(&advice),
+		"notes");
+	note_sets(document, "from", both.walks[DIR_EGRESS]);
+	note_sets(document, "to", both.walks[DIR_INGRESS]);
+	note_host(document, ends, &judgement);
+	note_nobody(document, world, ends);
 	note_strict(document, &judgement);
 	note_vain(document, policies, judgement_walk(&judgement, DIR_EGRESS));
 	note_vain(document, policies, judgement_walk(&judgement, DIR_INGRESS));

@@ -56,12 +56,22 @@ static void print_flow(const json_t *document, FILE *out)
 	fputs("\n", out);
 }
 
+static void print_set(const json_t *step, const char *end, const char *key, FILE *out)
+{
+	const char *name = text_of(step, key);
+
+	if (*name)
+		fprintf(out, "    its %s is in network set %s\n", end, name);
+}
+
 static int print_step(const json_t *step, const char *direction, FILE *out, struct err *err)
 {
 	const json_t *rule = json_object_get(step, "rule");
+	const char *tier = text_of(step, "tier");
 	bool staged = json_is_true(json_object_get(step, "staged"));
 
-	fprintf(out, "  policy %s%s: ", text_of(step, "name"), staged ? " (staged)" : "");
+	fprintf(out, "  policy %s%s%s%s%s: ", text_of(step, "name"), *tier ? " (tier " : "", tier,
+		*tier ? ")" : "", staged ? " (staged)" : "");
 	if (!json_is_true(json_object_get(step, "asked"))) {
 		fputs("not asked any more\n", out);
 		return 0;
@@ -72,7 +82,11 @@ static int print_step(const json_t *step, const char *direction, FILE *out, stru
 	}
 	fprintf(out, "%s[%d]%s\n", direction, (int)json_integer_value(rule),
 		staged ? ", if it were in force" : "");
-	return print_yaml(json_object_get(step, "text"), "      ", out, err);
+	if (print_yaml(json_object_get(step, "text"), "      ", out, err))
+		return -1;
+	print_set(step, "source", "sourceNetworkSet", out);
+	print_set(step, "destination", "destinationNetworkSet", out);
+	return 0;
 }
 
 static int print_walk(const json_t *document, const char *direction, FILE *out, struct err *err)

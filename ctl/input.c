@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/input.h"
 
+#include "common/policy.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "ctl/resource.h"
+#include "ctl/v3_define.h"
 #include "ctl/v3_schema.h"
 #include "ctl/yaml_read.h"
 
 #include <errno.h>
 #include <string.h>
+
+enum { VERSION_MAX = 256 };
 
 struct context {
 	struct walk walk;
@@ -15,9 +20,17 @@ struct context {
 	enum policy_need need;
 };
 
-static const struct input_policy *find_policy(const struct input *input, const char *name)
+/* Caller frees. */
+static char *index_key(enum store_kind kind, const char *name)
 {
-	const json_t *place = json_object_get(input->index, name);
+	return xasprintf("%s/%s", store_kind_name(kind), name);
+}
+
+static const struct input_policy *find_policy(
+	const struct input *input, enum store_kind kind, const char *name)
+{
+	cleanup_free char *key = index_key(kind, name);
+	const json_t *place = json_object_get(input->index, key);
 
 	return place ? &input->items[json_integer_value(place)] : NULL;
 }
@@ -25,31 +38,56 @@ static const struct input_policy *find_policy(const struct input *input, const c
 /* Takes over what the policy owns. */
 static void append_policy(struct input *input, struct input_policy policy)
 {
+	cleanup_free char *key = index_key(policy.kind, policy.name);
+
 	if (!input->index)
 		input->index = json_object();
-	json_object_set_new(input->index, policy.name, json_integer((json_int_t)input->count));
+	json_object_set_new(input->index, key, json_integer((json_int_t)input->count));
 	xgrow(input->items, input->count, input->cap);
 	input->items[input->count++] = policy;
 }
 
+/*
+ * Of which content of the store the object was made: the same place for every kind, and no part of what is stored. NULL where it says
+ * nothing.
+ */
+static char *read_version(struct walk *walk, const struct doc_node *node)
+{
+	const struct doc_node *metadata = schema_lookup(node, "metadata");
+	const struct doc_node *version = metadata && metadata->kind == DOC_MAPPING
+						 ? schema_lookup(metadata, "resourceVersion")
+						 : NULL;
+
+	if (!version)
+		return NULL;
+	if (version->kind == DOC_SCALAR && strlen(version->text) <= VERSION_MAX)
+		return *version->text ? xstrdup(version->text) : NULL;
+	walk_refuse(walk, version, "metadata.resourceVersion: text of at most %d bytes is wanted",
+		VERSION_MAX);
+	return NULL;
+}
+
 /* Takes over the record; NULL was refused already. */
-static void add_record(struct context *c, const struct doc_node *node, json_t *owned)
+static void add_record(
+	struct context *c, const struct doc_node *node, enum store_kind kind, json_t *owned)
 {
 	cleanup_json json_t *record = owned;
 	const char *name = json_string_value(json_object_get(record, "name"));
-	const struct input_policy *other = name ? find_policy(c->input, name) : NULL;
+	const struct input_policy *other = name ? find_policy(c->input, kind, name) : NULL;
 
 	if (!name)
 		return;
 	/* Two of one name in one input: the later would silently win. */
 	if (other) {
-		walk_refuse(&c->walk, node, "policy \"%s\" is already at %s:%u", name, other->file,
-			other->line);
+		walk_refuse(&c->walk, node, "%s \"%s\" is already at %s:%u",
+			resource_of(kind)->word, name, other->file, other->line);
 		return;
 	}
 	append_policy(c->input, (struct input_policy){
+					.kind = kind,
 					.name = xstrdup(name),
 					.file = xstrdup(c->walk.file),
+					.version = read_version(&c->walk, node),
 					.line = node->line,
 					.column = node->column,
 					.record = steal_ptr(record),
@@ -74,22 +112,30 @@ static void refuse_kind(struct context *c, const struct doc_node *node)
 	else
 		walk_refuse(&c->walk, node,
 			"unknown resource type (%s) and/or version (%s): kind must be policy or "
-			"policyList and apiVersion v1, or a network policy of " V3_API_VERSION,
+			"policyList and apiVersion v1, or a network policy, Tier or GlobalNetworkSet of " V3_API_VERSION,
 			word_of(node, "kind"), word_of(node, "apiVersion"));
 }
 
 static void add_v1_policy(struct context *c, const struct doc_node *node)
 {
-	add_record(c, node, policy_from_doc(&c->walk, node, c->need));
+	add_record(c, node, KIND_POLICY, policy_from_doc(&c->walk, node, c->need));
 }
 
-static void add_v3_policy(
-	struct context *c, const struct doc_node *node, const struct v3_kind *kind)
+static void add_v3(struct context *c, const struct doc_node *node, const struct v3_kind *kind)
 {
-	if (kind->refusal)
+	json_t *record;
+
+	if (kind->refusal) {
 		walk_refuse(&c->walk, node, "%s: %s", kind->name, kind->refusal);
+		return;
+	}
+	if (kind->kind == KIND_TIER)
+		record = v3_tier_from_doc(&c->walk, node, c->need);
+	else if (kind->kind == KIND_NETSET)
+		record = v3_netset_from_doc(&c->walk, node, c->need);
 	else
-		add_record(c, node, v3_policy_from_doc(&c->walk, node, kind, c->need));
+		record = v3_policy_from_doc(&c->walk, node, kind, c->need);
+	add_record(c, node, kind->kind, record);
 }
 
 /* One object that is no list; false if it is none of a known kind. */
@@ -105,7 +151,7 @@ static bool add_object(
 	if (!strcmp(version, V3_API_VERSION))
 		v3 = v3_kind_find(kind);
 	if (v3)
-		add_v3_policy(c, node, v3);
+		add_v3(c, node, v3);
 	return v3 != NULL;
 }
 
@@ -131,19 +177,12 @@ static json_t *add_item(
 	return NULL;
 }
 
-/* What servers say of a list is without meaning in a file. */
-static json_t *ignore(struct walk *walk schema_unused, const struct doc_node *node schema_unused,
-	const void *arg schema_unused)
-{
-	return NULL;
-}
-
 static const struct schema_field list_metadata_fields[] = {{NULL, NULL, NULL, NULL, false}};
 static const struct schema list_metadata = {"a list's metadata", list_metadata_fields, NULL};
 
 static const struct schema_field v3_list_metadata_fields[] = {
-	{"resourceVersion", NULL, ignore, NULL, false},
-	{"selfLink", NULL, ignore, NULL, false},
+	{"resourceVersion", NULL, schema_ignore, NULL, false},
+	{"selfLink", NULL, schema_ignore, NULL, false},
 	{NULL, NULL, NULL, NULL, false},
 };
 static const struct schema v3_list_metadata = {"a list's metadata", v3_list_metadata_fields, NULL};
@@ -211,6 +250,14 @@ void input_add_text(struct input *input, const char *text, size_t len, const cha
 	struct context context = {{file, diag}, input, need};
 	size_t before = input->count;
 
+	input->bytes += len;
+	if (input->bytes > INPUT_BYTES_MAX) {
+		/* said once, not for each file from here on */
+		if (input->bytes - len <= INPUT_BYTES_MAX)
+			diag_add(diag, file, 0, 0, "with this file it is more than %d MiB in all",
+				INPUT_BYTES_MAX >> 20);
+		return;
+	}
 	yaml_read(text, len, file, diag, &list);
 	for (size_t i = 0; i < list.count; i++)
 		add_document(&context, list.docs[i]);
@@ -233,8 +280,11 @@ void input_add_file(struct input *input, const char *path, enum policy_need need
 {
 	struct strbuf text cleanup_strbuf = {0};
 	bool is_stdin = !strcmp(path, "-");
-	cleanup_file FILE *file = is_stdin ? NULL : fopen(path, "re");
+	cleanup_file FILE *file = NULL;
 
+	if (input->bytes > INPUT_BYTES_MAX)
+		return; /* refused already */
+	file = is_stdin ? NULL : fopen(path, "re");
 	if ((!is_stdin && !file) || read_all(is_stdin ? stdin : file, &text))
 		diag_add(diag, path, 0, 0, "%s", strerror(errno));
 	else
@@ -244,23 +294,34 @@ void input_add_file(struct input *input, const char *path, enum policy_need need
 static void stage_one(struct input *input, size_t i, struct diag *diag)
 {
 	struct input_policy *policy = &input->items[i];
+	cleanup_free char *before = index_key(policy->kind, policy->name), *after = NULL;
 	const char *name;
+	struct err err = {0};
 
-	if (!json_object_get(policy->record, "form")) {
-		json_object_set_new(json_object_get(policy->record, "spec"), "staged", json_true());
+	if (policy->kind != KIND_POLICY) {
+		diag_add(diag, policy->file, policy->line, policy->column,
+			"%s \"%s\": only policies can be staged", resource_of(policy->kind)->word,
+			policy->name);
 		return;
 	}
-	v3_stage(policy->record);
+	policy_stage(policy->record);
 	name = json_string_value(json_object_get(policy->record, "name"));
 	if (!strcmp(name, policy->name))
 		return;
-	if (find_policy(input, name))
+	if (policy_name_check(name, &err))
+		diag_add(diag, policy->file, policy->line, policy->column, "as staged: %s",
+			err.text);
+	if (find_policy(input, KIND_POLICY, name))
 		diag_add(diag, policy->file, policy->line, policy->column,
 			"as staged, policy \"%s\" is there twice", policy->name);
-	json_object_del(input->index, policy->name);
-	json_object_set_new(input->index, name, json_integer((json_int_t)i));
+	after = index_key(policy->kind, name);
+	json_object_del(input->index, before);
+	json_object_set_new(input->index, after, json_integer((json_int_t)i));
 	free(policy->name);
 	policy->name = xstrdup(name);
+	/* it was the version of the one in force */
+	free(policy->version);
+	policy->version = NULL;
 }
 
 void input_stage(struct input *input, struct diag *diag)
@@ -269,10 +330,10 @@ void input_stage(struct input *input, struct diag *diag)
 		stage_one(input, i, diag);
 }
 
-void input_add_name(struct input *input, const char *name)
+void input_add_name(struct input *input, enum store_kind kind, const char *name)
 {
-	if (!find_policy(input, name))
-		append_policy(input, (struct input_policy){.name = xstrdup(name)});
+	if (!find_policy(input, kind, name))
+		append_policy(input, (struct input_policy){.kind = kind, .name = xstrdup(name)});
 }
 
 void input_clear(struct input *input)
@@ -280,6 +341,7 @@ void input_clear(struct input *input)
 	for (size_t i = 0; i < input->count; i++) {
 		free(input->items[i].name);
 		free(input->items[i].file);
+		free(input->items[i].version);
 		json_decref(input->items[i].record);
 	}
 	free(input->items);

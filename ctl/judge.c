@@ -17,6 +17,7 @@ struct judge {
 	struct node_judge *nodes;
 	size_t count, cap;
 	struct evaluator *nobody; /* of a node that nothing is known of */
+	const struct policies *policies;
 };
 
 static struct evaluator *of_node(const struct judge *judge, const char *node)
@@ -38,21 +39,25 @@ static struct evaluator *make_node(struct judge *judge, const char *node)
 	return judge->nodes[judge->count++].evaluator;
 }
 
-static void finish(struct evaluator *e, struct policy *const *policies, size_t count)
+static void finish(struct evaluator *e, const struct policies *policies)
 {
-	for (size_t i = 0; i < count; i++)
-		evaluator_policy(e, policies[i]);
+	for (size_t i = 0; i < policies->count; i++)
+		evaluator_policy(e, policies->items[i]);
+	for (size_t i = 0; i < policies->tier_count; i++)
+		evaluator_tier(e, policies->tiers[i]);
+	for (size_t i = 0; i < policies->netset_count; i++)
+		evaluator_netset(e, policies->netsets[i]);
 	evaluator_finish(e);
 }
 
-struct judge *judge_new(
-	const struct world *world, struct policy *const *policies, size_t policy_count)
+struct judge *judge_new(const struct world *world, const struct policies *policies)
 {
 	struct judge *judge = xcalloc(1, sizeof(*judge));
 	size_t count;
 	const struct world_network *networks = world_networks(world, &count);
 	const struct world_endpoint *endpoints;
 
+	judge->policies = policies;
 	judge->nobody = evaluator_new();
 	for (size_t i = 0; i < count; i++)
 		evaluator_network(make_node(judge, networks[i].node), networks[i].record,
@@ -62,8 +67,8 @@ struct judge *judge_new(
 		evaluator_endpoint(make_node(judge, endpoints[i].record->node), endpoints[i].record,
 			endpoints[i].labels);
 	for (size_t i = 0; i < judge->count; i++)
-		finish(judge->nodes[i].evaluator, policies, policy_count);
-	finish(judge->nobody, policies, policy_count);
+		finish(judge->nodes[i].evaluator, policies);
+	finish(judge->nobody, policies);
 	return judge;
 }
 
@@ -113,14 +118,24 @@ const struct network *judgement_strict(
 
 /* --- names ------------------------------------------------------------------------------------- */
 
+/* NULL: anybody. A server outside is in a selector's set by a network set only. */
+static bool selects_outside(const struct judge *judge, const struct selector *selector)
+{
+	for (size_t i = 0; selector && i < judge->policies->netset_count; i++)
+		if (selector_match(selector, judge->policies->netsets[i]->labels))
+			return true;
+	return !selector;
+}
+
 /*
- * Whether there is an address that the rule lets this protocol's port 53 through to. A server outside is in no selector's set: a rule for
- * containers counts only where it names the port, since one of them may be the server.
+ * Whether there is an address that the rule lets this protocol's port 53 through to. A rule for containers counts only where it names the
+ * port, since one of them may be the server.
  */
-static bool may_ask(const struct policy_rule *rule, int protocol)
+static bool may_ask(const struct judge *judge, const struct policy_rule *rule, int protocol)
 {
 	const struct policy_entity *to = &rule->destination;
-	bool port = !to->ports.count && !to->selector && !to->tag;
+	bool port = !to->ports.count && selects_outside(judge, to->selector) &&
+		    selects_outside(judge, to->tag);
 
 	for (size_t i = 0; i < to->ports.count; i++)
 		port |= to->ports.items[i].first <= PORT_DNS && to->ports.items[i].last >= PORT_DNS;
@@ -147,8 +162,8 @@ bool judge_names_lost(const struct judge *judge, const struct world_endpoint *en
 		const struct policy *policy = walk->steps[i].policy;
 
 		for (size_t r = 0; r < policy->rule_count[DIR_EGRESS] && !policy->staged; r++)
-			if (may_ask(&policy->rules[DIR_EGRESS][r], IPPROTO_UDP) ||
-				may_ask(&policy->rules[DIR_EGRESS][r], IPPROTO_TCP))
+			if (may_ask(judge, &policy->rules[DIR_EGRESS][r], IPPROTO_UDP) ||
+				may_ask(judge, &policy->rules[DIR_EGRESS][r], IPPROTO_TCP))
 				return false;
 	}
 	return true;

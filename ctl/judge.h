@@ -4,13 +4,13 @@
 #define BULKHEAD_CTL_JUDGE_H
 
 #include "common/evaluate.h"
+#include "ctl/policies.h"
 #include "ctl/world.h"
 
 struct judge;
 
 /* All of it is borrowed. */
-struct judge *judge_new(
-	const struct world *world, struct policy *const *policies, size_t policy_count);
+struct judge *judge_new(const struct world *world, const struct policies *policies);
 void judge_free(struct judge *judge);
 
 /* What to ask, and at which nodes: of the sender's end and of the receiver's. */

@@ -35,20 +35,22 @@ static bool governs_egress(const json_t *spec)
 
 	json_array_foreach (types, i, type)
 		if (!strcmp(json_string_value(type), policy_direction_name(DIR_EGRESS)))
-			return !json_is_true(json_object_get(spec, "staged"));
+			return true;
 	return false;
 }
 
+/* Isolation alone closes an egress that no policy governs: then it is not this policy's doing, and names are lost all the same. */
 static void note_names(const struct world *world, const struct judge *judge, const char *name,
-	const struct selector *selector)
+	const struct selector *selector, bool closes)
 {
 	size_t lost = count_names_lost(world, judge, selector);
 
 	if (lost)
 		fprintf(stderr,
-			"note: policy %s closes the egress of %zu endpoint%s that no policy allows port 53: names outside "
+			"note: policy %s %s %zu endpoint%s that no policy allows port 53: names outside "
 			"are lost to %s; see deploy/examples/allow-dns.yaml\n",
-			name, lost, lost == 1 ? "" : "s", lost == 1 ? "it" : "them");
+			name, closes ? "closes the egress of" : "selects", lost,
+			lost == 1 ? "" : "s", lost == 1 ? "it" : "them");
 }
 
 void notes_after_write(struct redis_sync *redis, const struct input *input)
@@ -62,7 +64,7 @@ void notes_after_write(struct redis_sync *redis, const struct input *input)
 		client_warn("cannot tell which endpoints are selected: %s", err.text);
 		return;
 	}
-	judge = judge_new(world, policies.items, policies.count);
+	judge = judge_new(world, &policies);
 	for (size_t i = 0; i < input->count; i++) {
 		const json_t *spec = json_object_get(input->items[i].record, "spec");
 		const char *text = json_string_value(json_object_get(spec, "selector"));
@@ -72,7 +74,8 @@ void notes_after_write(struct redis_sync *redis, const struct input *input)
 		if (!selector)
 			continue;
 		notes_policy(world, input->items[i].name, selector);
-		if (governs_egress(spec))
-			note_names(world, judge, input->items[i].name, selector);
+		if (!json_is_true(json_object_get(spec, "staged")))
+			note_names(
+				world, judge, input->items[i].name, selector, governs_egress(spec));
 	}
 }

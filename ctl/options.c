@@ -2,6 +2,7 @@
 #include "ctl/options.h"
 
 #include "common/xalloc.h"
+#include "ctl/duration.h"
 #include "ctl/env_file.h"
 #include "ctl/output.h"
 
@@ -11,10 +12,11 @@
 #include <string.h>
 
 enum {
-	GROUP_COUNT = 12,
-	GROUP_SIZE = 7,
+	GROUP_COUNT = 14,
+	GROUP_SIZE = 8,
 	OPTIONS_MAX = GROUP_COUNT * GROUP_SIZE,
-	TIMEOUT_MAX = 600,
+	TIMEOUT_STORE = 5, /* seconds; where --timeout is not given */
+	TIMEOUT_WAIT = 60,
 	PORT_MAX = 65535
 };
 enum { GET_HELP = 1000, /* beyond characters and table places */ GET_VERSION };
@@ -38,6 +40,9 @@ static void fill_tables(struct options *o, struct tables *tables)
 			{"redis-password-file", "BULKHEAD_REDIS_PASSWORD_FILE", "FILE", NULL,
 				"file whose first line is the password", CONFIG_STRING,
 				&o->redis_password_file, 0, 0, false, NULL},
+			{"redis-sentinel-password-file", "BULKHEAD_REDIS_SENTINEL_PASSWORD_FILE",
+				"FILE", NULL, "the same for the Sentinels' own login",
+				CONFIG_STRING, &o->redis_sentinel_password_file, 0, 0, false, NULL},
 			{"redis-ca", "BULKHEAD_REDIS_CA", "FILE", NULL,
 				"CA certificates for rediss://", CONFIG_STRING, &o->redis_ca, 0, 0,
 				false, NULL},
@@ -45,12 +50,19 @@ static void fill_tables(struct options *o, struct tables *tables)
 				CONFIG_STRING, &o->redis_cert, 0, 0, false, NULL},
 			{"redis-key", "BULKHEAD_REDIS_KEY", "FILE", NULL, "client key",
 				CONFIG_STRING, &o->redis_key, 0, 0, false, NULL},
-			{"timeout", NULL, "SECONDS", "5", "how long to wait for the store",
-				CONFIG_NUMBER, &o->timeout, 1, TIMEOUT_MAX, false, NULL},
+			{"timeout", NULL, "DURATION", NULL,
+				"how long to wait for the store (5s), and with --wait for the nodes (60s)",
+				CONFIG_CHECKED, &o->timeout_text, 0, 0, false, duration_check},
 		},
-		{{"filename", NULL, "FILE", NULL,
-			"YAML or JSON; \"-\" is stdin; may be repeated (short: -f)", CONFIG_LIST,
-			&o->files, 0, 0, false, NULL}},
+		{
+			{"filename", NULL, "FILE", NULL,
+				"YAML or JSON, or a directory of *.yaml, *.yml and *.json; \"-\" is stdin; may be "
+				"repeated (short: -f)",
+				CONFIG_LIST, &o->files, 0, 0, false, NULL},
+			{"recursive", NULL, NULL, NULL,
+				"of a directory, also the directories in it (short: -R)",
+				CONFIG_FLAG, &o->recursive, 0, 0, false, NULL},
+		},
 		{{"output", NULL, "FORMAT", "table",
 			"table, wide, yaml or json; for reach also dot (short: -o)", CONFIG_CHECKED,
 			&o->output, 0, 0, false, output_format_check}},
@@ -64,7 +76,7 @@ static void fill_tables(struct options *o, struct tables *tables)
 		{{"skip-not-exists", NULL, NULL, NULL, "do not mind what does not exist",
 			CONFIG_FLAG, &o->skip_not_exists, 0, 0, false, NULL}},
 		{{"staged", NULL, NULL, NULL,
-			"store them staged: what they would drop is reported, not dropped",
+			"the staged ones, beside those in force: what they would drop is reported, not dropped",
 			CONFIG_FLAG, &o->staged, 0, 0, false, NULL}},
 		{{"end", NULL, NULL, NULL, "enforce again", CONFIG_FLAG, &o->end, 0, 0, false,
 			NULL}},
@@ -91,6 +103,11 @@ static void fill_tables(struct options *o, struct tables *tables)
 				"of ICMP and ICMPv6 (default: echo request)", CONFIG_STRING,
 				&o->icmp_type, 0, 0, false, NULL},
 		},
+		{{"wait", NULL, NULL, NULL, "return when every live node has it in force",
+			CONFIG_FLAG, &o->wait, 0, 0, false, NULL}},
+		{{"export", NULL, NULL, NULL,
+			"without resourceVersion: to be stored elsewhere, or another day",
+			CONFIG_FLAG, &o->export, 0, 0, false, NULL}},
 	}};
 
 	*tables = t;
@@ -160,12 +177,19 @@ static void fill_row(const struct tables *tables, struct row *row)
 	row->count = n;
 }
 
-/* What getopt says, as a place in the row: -f and -o are short for a flag. */
+/* What getopt says, as a place in the row. */
 static size_t row_index(const struct row *row, int c)
 {
-	const char *flag = c == 'f' ? "filename" : "output";
+	static const struct {
+		int letter;
+		const char *flag;
+	} shorts[] = {{'f', "filename"}, {'o', "output"}, {'R', "recursive"}};
+	const char *flag = NULL;
 
-	if (c != 'f' && c != 'o')
+	for (size_t i = 0; i < sizeof(shorts) / sizeof(*shorts); i++)
+		if (c == shorts[i].letter)
+			flag = shorts[i].flag;
+	if (!flag)
 		return (size_t)c;
 	for (size_t i = 0; i < row->count; i++)
 		if (!strcmp(row->options[i]->flag, flag))
@@ -183,7 +207,7 @@ static int split_arguments(const struct tables *tables, int argc, char **argv, s
 	add_word(split, xstrdup(PROGRAM));
 	optind = 0; /* glibc: start over, whoever parsed before */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":f:o:h", row.longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":f:o:Rh", row.longs, NULL)) != -1) {
 		if (c == '?' || c == ':') {
 			fprintf(stderr, PROGRAM ": %s %s\n" USAGE "Try '" PROGRAM " help'.\n",
 				argv[optind - 1],
@@ -275,6 +299,17 @@ static void choose_tables(const struct command *command, const struct tables *ta
 	chosen[n] = NULL;
 }
 
+/* One flag for both: whoever gives it says how long the command may take, whatever it waits for. */
+static void set_timeouts(struct options *options)
+{
+	long given = 0;
+
+	if (options->timeout_text && duration_parse(options->timeout_text, &given, NULL))
+		given = 0; /* checked when it was read */
+	options->timeout = given ? given : TIMEOUT_STORE;
+	options->wait_timeout = given ? given : TIMEOUT_WAIT;
+}
+
 static enum config_outcome parse_command(
 	const struct command *command, struct split *split, const struct tables *tables)
 {
@@ -359,6 +394,7 @@ static enum config_outcome choose(struct options *options, const struct command 
 		return CONFIG_EXIT_OK;
 	}
 	outcome = parse_command(*command, split, tables);
+	set_timeouts(options);
 	return outcome == CONFIG_RUN ? check_operands(*command, options) : outcome;
 }
 
@@ -399,6 +435,7 @@ struct redis_options options_redis(const struct options *options)
 	return (struct redis_options){
 		.url = options->redis_url,
 		.password_file = options->redis_password_file,
+		.sentinel_password_file = options->redis_sentinel_password_file,
 		.ca = options->redis_ca,
 		.cert = options->redis_cert,
 		.key = options->redis_key,

@@ -23,16 +23,21 @@ enum option_group {
 	OPTIONS_WATCH = 1 << 9,
 	OPTIONS_ENDS = 1 << 10,
 	OPTIONS_FLOW = 1 << 11,
-	OPTIONS_DOT = 1 << 12 /* no option: one more word for --output */
+	OPTIONS_WAIT = 1 << 12,
+	OPTIONS_EXPORT = 1 << 13,
+	OPTIONS_DOT = 1 << 14 /* no option: one more word for --output */
 };
 
 struct options {
-	char *redis_url, *redis_password_file, *redis_ca, *redis_cert, *redis_key;
-	long timeout; /* seconds; bounds every conversation with Redis */
+	char *redis_url, *redis_password_file, *redis_sentinel_password_file;
+	char *redis_ca, *redis_cert, *redis_key;
+	char *timeout_text;
+	long timeout;      /* seconds; bounds every conversation with Redis */
+	long wait_timeout; /* seconds; bounds --wait */
 	struct config_list files, labels;
 	char *output, *node, *from, *to, *protocol, *icmp_type;
 	long port, source_port;
-	bool skip_exists, skip_not_exists, staged, end, denied;
+	bool skip_exists, skip_not_exists, staged, end, denied, wait, export, recursive;
 	char **operands; /* after the verb; the strings are argv's */
 	size_t operand_count;
 };

@@ -21,7 +21,7 @@ static json_t *read_name(struct walk *walk, const struct doc_node *node, const v
 			    strlen(POLICY_STAGED_PREFIX)))
 		return walk_refuse(walk, node,
 			"metadata.name: " POLICY_STAGED_PREFIX
-			" is how names of staged v3 kinds begin");
+			" is how names of staged policies begin");
 	return steal_ptr(name);
 }
 
@@ -75,6 +75,7 @@ static const struct schema_list types_list = {"types", read_direction, NULL, 16}
 static const struct schema_field metadata_fields[] = {
 	{"name", "name", read_name, NULL, true},
 	{"annotations", "annotations", schema_text_map, NULL, false},
+	{"resourceVersion", NULL, schema_ignore, NULL, false},
 	{NULL, NULL, NULL, NULL, false},
 };
 
@@ -145,19 +146,40 @@ void policy_fill_spec(json_t *spec)
 		json_object_set_new(spec, "selector", json_string(""));
 }
 
+char *policy_stored_name(const char *namespace, const char *name, bool staged)
+{
+	return xasprintf("%s%s%s%s", staged ? POLICY_STAGED_PREFIX : "", namespace ? namespace : "",
+		namespace ? "/" : "", name);
+}
+
+void policy_stage(json_t *record)
+{
+	const char *name = json_string_value(json_object_get(record, "name"));
+	json_t *spec = json_object_get(record, "spec");
+	cleanup_free char *staged = NULL;
+
+	if (json_is_true(json_object_get(spec, "staged")))
+		return;
+	staged = policy_stored_name(NULL, name, true);
+	json_object_set_new(record, "name", json_string(staged));
+	json_object_set_new(spec, "staged", json_true());
+}
+
 static json_t *build_record(json_t *object)
 {
 	json_t *metadata = json_object_get(object, "metadata");
 	json_t *annotations = json_object_get(metadata, "annotations");
 	json_t *spec = json_object_get(object, "spec");
+	cleanup_free char *name =
+		policy_stored_name(NULL, json_string_value(json_object_get(metadata, "name")),
+			json_is_true(json_object_get(spec, "staged")));
 	json_t *record;
 
 	spec = spec ? json_incref(spec) : json_object();
 	policy_fill_spec(spec);
 	if (json_is_false(json_object_get(spec, "staged")))
 		json_object_del(spec, "staged");
-	record = json_pack(
-		"{s:i, s:O, s:o}", "v", 1, "name", json_object_get(metadata, "name"), "spec", spec);
+	record = json_pack("{s:i, s:s, s:o}", "v", 1, "name", name, "spec", spec);
 	if (json_object_size(annotations))
 		json_object_set(record, "annotations", annotations);
 	return record;

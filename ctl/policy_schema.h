@@ -26,4 +26,9 @@ void policy_fill_spec(json_t *spec);
 int policy_check_record(
 	struct walk *walk, const struct doc_node *node, const json_t *record) must_check;
 
+/* The name under which a policy of either form is stored: a staged one stands beside that in force. Caller frees. */
+char *policy_stored_name(const char *namespace, const char *name, bool staged);
+/* Makes a staged policy of its own out of one that is not: for `apply --staged`. */
+void policy_stage(json_t *record);
+
 #endif

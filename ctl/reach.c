@@ -7,8 +7,75 @@
 
 #include <string.h>
 
+/* --- outsiders ------------------------------------------------------------------------------------ */
+
 /* Addresses of the documentation's blocks (RFC 5737, RFC 3849): nobody's, so what a rule with nets says of others is not told. */
 static const char *const outside_addresses[] = {"192.0.2.1", "2001:db8::1"};
+
+static struct outsider *append(struct outsiders *outsiders, char *name)
+{
+	struct outsider *added;
+
+	xgrow(outsiders->items, outsiders->count, outsiders->cap);
+	added = &outsiders->items[outsiders->count++];
+	*added = (struct outsider){.name = name};
+	return added;
+}
+
+static const struct outsider *find(const struct outsiders *outsiders, const char *name)
+{
+	for (size_t i = 0; i < outsiders->count; i++)
+		if (!strcmp(outsiders->items[i].name, name))
+			return &outsiders->items[i];
+	return NULL;
+}
+
+static void first_addresses(const struct netset *set, struct ip ips[2])
+{
+	struct ip last;
+
+	ips[0] = ips[1] = (struct ip){0};
+	for (size_t i = set->nets.count; i-- > 0;)
+		cidr_range(&set->nets.items[i], &ips[set->nets.items[i].ip.family == 6], &last);
+}
+
+static void add_netset(struct outsiders *outsiders, const struct netset *set)
+{
+	cleanup_free char *name = xasprintf("(network set %s)", set->name);
+	const struct outsider *known = find(outsiders, name);
+	struct outsider *added;
+	struct ip ips[2];
+
+	first_addresses(set, ips);
+	if (known && ip_equal(&known->ips[0], &ips[0]) && ip_equal(&known->ips[1], &ips[1]))
+		return;
+	added = append(outsiders,
+		known ? xasprintf("(network set %s, as it was)", set->name) : xstrdup(name));
+	memcpy(added->ips, ips, sizeof(ips));
+}
+
+void outsiders_add(struct outsiders *outsiders, const struct policies *policies)
+{
+	static const char outside[] = "(outside)";
+
+	if (!find(outsiders, outside)) {
+		struct outsider *added = append(outsiders, xstrdup(outside));
+
+		for (size_t i = 0; i < 2; i++)
+			if (ip_parse(outside_addresses[i], &added->ips[i], NULL))
+				added->ips[i] = (struct ip){0};
+	}
+	for (size_t i = 0; i < policies->netset_count; i++)
+		add_netset(outsiders, policies->netsets[i]);
+}
+
+void outsiders_clear(struct outsiders *outsiders)
+{
+	for (size_t i = 0; i < outsiders->count; i++)
+		free(outsiders->items[i].name);
+	free(outsiders->items);
+	*outsiders = (struct outsiders){0};
+}
 
 /* --- the matrix ----------------------------------------------------------------------------------- */
 
@@ -23,26 +90,39 @@ static const struct ip *address_of(const struct world_endpoint *endpoint, uint8_
 	return family == 6 ? &endpoint->record->ipv6 : &endpoint->record->ipv4;
 }
 
-static void add_pair(struct matrix *matrix, const struct world_endpoint *from,
-	const struct world_endpoint *to, const char *from_name, const char *to_name)
+static void try_pair(struct matrix *matrix, const char *node, const struct ip *from,
+	const struct ip *to, const char *from_name, const char *to_name)
 {
-	const struct world_endpoint *known = from ? from : to;
-	uint8_t family =
-		known->record->ipv4.family && (!from || !to || to->record->ipv4.family) ? 4 : 6;
 	struct judgement judgement cleanup_judgement = {0};
-	struct trial trial = {.question = {.flow = *matrix->flow},
-		.nodes = {known->record->node, known->record->node}};
-	struct ip outside;
+	struct trial trial = {.question = {.flow = *matrix->flow}, .nodes = {node, node}};
 
-	if (ip_parse(outside_addresses[family == 6], &outside, NULL))
-		return;
-	trial.question.flow.source.ip = from ? *address_of(from, family) : outside;
-	trial.question.flow.destination.ip = to ? *address_of(to, family) : outside;
-	if (!trial.question.flow.source.ip.family || !trial.question.flow.destination.ip.family)
+	trial.question.flow.source.ip = *from;
+	trial.question.flow.destination.ip = *to;
+	if (!from->family || !to->family)
 		return;
 	judge_try(matrix->judge, &trial, &judgement);
 	json_array_append_new(matrix->pairs, json_pack("{s:s,s:s,s:b}", "from", from_name, "to",
 						     to_name, "allowed", judgement.allowed));
+}
+
+static void add_pair(struct matrix *matrix, const struct world_endpoint *from,
+	const struct world_endpoint *to, const char *from_name, const char *to_name)
+{
+	uint8_t family = from->record->ipv4.family && to->record->ipv4.family ? 4 : 6;
+
+	try_pair(matrix, from->record->node, address_of(from, family), address_of(to, family),
+		from_name, to_name);
+}
+
+/* Of a set without an address of the endpoint's family nothing is told. */
+static void add_outsider(struct matrix *matrix, const struct world_endpoint *known,
+	const struct outsider *other, const char *name)
+{
+	uint8_t family = known->record->ipv4.family && other->ips[0].family ? 4 : 6;
+	const struct ip *ip = &other->ips[family == 6];
+
+	try_pair(matrix, known->record->node, address_of(known, family), ip, name, other->name);
+	try_pair(matrix, known->record->node, ip, address_of(known, family), other->name, name);
 }
 
 /* "web", or where it has several endpoints "web@net1", and with its node where there are several. */
@@ -65,7 +145,7 @@ static bool are_near(const struct world_endpoint *a, const struct world_endpoint
 }
 
 static void fill(struct matrix *matrix, const struct world_endpoint *endpoints, size_t count,
-	char *const *names, const char *node)
+	char *const *names, const char *node, const struct outsiders *outsiders)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct world_endpoint *from = &endpoints[i];
@@ -75,8 +155,8 @@ static void fill(struct matrix *matrix, const struct world_endpoint *endpoints, 
 		for (size_t j = 0; j < count; j++)
 			if (are_near(from, &endpoints[j]))
 				add_pair(matrix, from, &endpoints[j], names[i], names[j]);
-		add_pair(matrix, from, NULL, names[i], "(outside)");
-		add_pair(matrix, NULL, from, "(outside)", names[i]);
+		for (size_t j = 0; j < outsiders->count; j++)
+			add_outsider(matrix, from, &outsiders->items[j], names[i]);
 	}
 }
 
@@ -105,7 +185,7 @@ static bool on_several_nodes(const struct world_endpoint *endpoints, size_t coun
 }
 
 json_t *reach_document(const struct world *world, const struct policies *policies, const char *node,
-	const struct policy_flow *flow, struct err *err)
+	const struct outsiders *outsiders, const struct policy_flow *flow, struct err *err)
 {
 	size_t count;
 	const struct world_endpoint *endpoints = world_endpoints(world, &count);
@@ -121,9 +201,9 @@ json_t *reach_document(const struct world *world, const struct policies *policie
 	names = xcalloc(count, sizeof(*names));
 	for (size_t i = 0; i < count; i++)
 		names[i] = name_of(endpoints, count, i, several);
-	matrix.judge = judge = judge_new(world, policies->items, policies->count);
+	matrix.judge = judge = judge_new(world, policies);
 	matrix.pairs = json_array();
-	fill(&matrix, endpoints, count, names, node);
+	fill(&matrix, endpoints, count, names, node, outsiders);
 	for (size_t i = 0; i < count; i++)
 		free(names[i]);
 	return json_pack("{s:o,s:i,s:o}", "protocol",

@@ -8,12 +8,30 @@
 
 enum { REACH_ENDPOINTS_MAX = 1000 }; /* the matrix has as many cells as its square */
 
+/* Addresses that are no container's: the outside, and for each network set one that stands for all of it. */
+struct outsider {
+	char *name;
+	struct ip ips[2]; /* IPv4 and IPv6, or none */
+};
+
+struct outsiders {
+	struct outsider *items;
+	size_t count, cap;
+};
+
+/* The outside, and what these have: where a set of the name is there already, and begins elsewhere, both are. */
+void outsiders_add(struct outsiders *outsiders, const struct policies *policies);
+void outsiders_clear(struct outsiders *outsiders);
+
+#define cleanup_outsiders __attribute__((cleanup(outsiders_clear)))
+
 /*
- * Endpoints of one node, or of all where node is NULL, to endpoints of the same node and network, and the outside to and from each.
+ * Endpoints of one node, or of all where node is NULL, to endpoints of the same node and network, and the outsiders to and from each.
  * Fails where there are more than REACH_ENDPOINTS_MAX.
  */
 json_t *reach_document(const struct world *world, const struct policies *policies, const char *node,
-	const struct policy_flow *flow, struct err *err) must_check;
+	const struct outsiders *outsiders, const struct policy_flow *flow,
+	struct err *err) must_check;
 void reach_table(const json_t *document, FILE *out);
 void reach_dot(const json_t *document, FILE *out);
 

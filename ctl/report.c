@@ -87,7 +87,8 @@ static void add_syncd_reasons(const struct report_source *s, json_t *reasons)
 /* The hash as it is, but what holds JSON as JSON. */
 static json_t *decode_status(const json_t *status)
 {
-	static const char *const json_fields[] = {"problems", "not_enforced", "bridges", "peers"};
+	static const char *const json_fields[] = {
+		"problems", "not_enforced", "refused", "bridges", "peers"};
 	json_t *copy = json_is_object(status) ? json_copy((json_t *)status) : json_object();
 
 	for (size_t i = 0; i < sizeof(json_fields) / sizeof(*json_fields); i++) {
@@ -182,7 +183,7 @@ static bool is_special(const char *name)
 {
 	static const char *const special[] = {"mode", "policies_head", "endpoints_head",
 		"heartbeat_unix", "last_commit_unix", "last_error", "problems", "not_enforced",
-		"bridges", "in_force", "peers"};
+		"refused", "bridges", "in_force", "peers"};
 
 	for (size_t i = 0; i < sizeof(special) / sizeof(*special); i++)
 		if (!strcmp(special[i], name))

@@ -238,3 +238,9 @@ json_t *schema_integer(struct walk *walk, const struct doc_node *node, const voi
 			range->what, range->min, range->max);
 	return json_integer(value);
 }
+
+json_t *schema_ignore(struct walk *walk schema_unused, const struct doc_node *node schema_unused,
+	const void *arg schema_unused)
+{
+	return NULL;
+}

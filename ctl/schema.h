@@ -58,6 +58,9 @@ json_t *schema_text_map(struct walk *walk, const struct doc_node *node, const vo
 /* A finite decimal number, unquoted; whole ones become JSON integers. */
 json_t *schema_number(struct walk *walk, const struct doc_node *node, const void *arg);
 
+/* What servers keep in an object: without meaning in what is stored. */
+json_t *schema_ignore(struct walk *walk, const struct doc_node *node, const void *arg);
+
 struct schema_range {
 	const char *what; /* "an ICMP type" */
 	long min, max;

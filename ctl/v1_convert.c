@@ -126,9 +126,10 @@ static json_t *v3_record(const json_t *v1)
 {
 	json_t *record = json_deep_copy(v1);
 	json_t *spec = json_object_get(record, "spec");
-	cleanup_free char *name = v1_convert_name(json_string_value(json_object_get(v1, "name")));
-	cleanup_free char *stored =
-		v3_stored_name(NULL, name, json_is_true(json_object_get(spec, "staged")));
+	bool staged = json_is_true(json_object_get(spec, "staged"));
+	const char *written = json_string_value(json_object_get(v1, "name"));
+	cleanup_free char *name = v1_convert_name(policy_name_without_mark(written, staged));
+	cleanup_free char *stored = policy_stored_name(NULL, name, staged);
 
 	json_object_set_new(record, "name", json_string(stored));
 	json_object_set_new(record, "form", json_string("v3"));

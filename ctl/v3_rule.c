@@ -85,8 +85,7 @@ static json_t *read_protocol(
 }
 
 /* v3 wants the block itself: who writes 10.1.2.3/8 may have meant 10.1.2.3. */
-static json_t *read_net(
-	struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
+json_t *v3_net(struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
 {
 	char text[CIDR_TEXT_MAX], masked_text[CIDR_TEXT_MAX];
 	struct cidr cidr, masked;
@@ -105,7 +104,7 @@ static json_t *read_net(
 /* Excluding every address excludes every packet: nobody means that. */
 static json_t *read_not_net(struct walk *walk, const struct doc_node *node, const void *arg)
 {
-	cleanup_json json_t *net = read_net(walk, node, arg);
+	cleanup_json json_t *net = v3_net(walk, node, arg);
 	const char *length = net ? strrchr(json_string_value(net), '/') : NULL;
 
 	if (length && !strcmp(length, "/0"))
@@ -171,7 +170,7 @@ static const char no_http[] = "http: needs a proxy that reads HTTP, which there 
 static const char use_selector[] = "tag, notTag: v3 has none; use selector: has(TAG)";
 static const char use_nets[] = "net, notNet: v3 has none; use nets and notNets";
 
-static const struct schema_list nets = {"nets", read_net, NULL, V3_NETS_MAX};
+static const struct schema_list nets = {"nets", v3_net, NULL, V3_NETS_MAX};
 static const struct schema_list not_nets = {"nets", read_not_net, NULL, V3_NETS_MAX};
 static const struct schema_list ports = {"ports", read_port, NULL, V3_PORTS_MAX};
 

@@ -11,6 +11,9 @@
  */
 json_t *v3_rules(struct walk *walk, const struct doc_node *node, const void *arg);
 
+/* Converter: a block of addresses, or one address. */
+json_t *v3_net(struct walk *walk, const struct doc_node *node, const void *arg);
+
 /* In a namespace (NULL: none) what an end selects, or excludes, is of that namespace unless the rule says another. */
 void v3_fold_rules(json_t *list, const char *namespace);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/v3_schema.h"
 
-#include "common/policy.h"
+#include "common/tier.h"
 #include "common/xalloc.h"
 #include "ctl/v3_rule.h"
 #include "ctl/v3_selector.h"
@@ -13,22 +13,25 @@ enum { V3_NAME_MAX = 253, V3_LABEL_MAX = 63, HINTS_MAX = 16 };
 /* --- kinds ----------------------------------------------------------------------------------------- */
 
 static const struct v3_kind kinds[] = {
-	{"GlobalNetworkPolicy", false, false, NULL},
-	{"NetworkPolicy", true, false, NULL},
-	{"StagedGlobalNetworkPolicy", false, true, NULL},
-	{"StagedNetworkPolicy", true, true, NULL},
-	{"Tier", false, false,
-		"tiers are not in this version: every policy is of the tier default"},
-	{"GlobalNetworkSet", false, false,
-		"network sets are not in this version: write the blocks in the rule's nets"},
+	{"GlobalNetworkPolicy", false, false, NULL, KIND_POLICY},
+	{"NetworkPolicy", true, false, NULL, KIND_POLICY},
+	{"StagedGlobalNetworkPolicy", false, true, NULL, KIND_POLICY},
+	{"StagedNetworkPolicy", true, true, NULL, KIND_POLICY},
+	{"Tier", false, false, NULL, KIND_TIER},
+	{"GlobalNetworkSet", false, false, NULL, KIND_NETSET},
 	{"NetworkSet", true, false,
-		"network sets are not in this version: write the blocks in the rule's nets"},
-	{"HostEndpoint", false, false, "policy is for containers: the host has no endpoints here"},
-	{"Profile", false, false, "there are no profiles: what no policy allows is dropped"},
+		"a set of addresses is of no compose project: write a GlobalNetworkSet, with a label "
+		"that rules can ask for",
+		KIND_NETSET},
+	{"HostEndpoint", false, false, "policy is for containers: the host has no endpoints here",
+		KIND_POLICY},
+	{"Profile", false, false, "there are no profiles: what no policy allows is dropped",
+		KIND_POLICY},
 	{"WorkloadEndpoint", true, false,
-		"endpoints come from Docker: bulkhead-syncd publishes them"},
-	{"StagedKubernetesNetworkPolicy", true, true, "policies of Kubernetes are not read"},
-	{"IPPool", false, false, "addresses are Docker's to give out"},
+		"endpoints come from Docker: bulkhead-syncd publishes them", KIND_POLICY},
+	{"StagedKubernetesNetworkPolicy", true, true, "policies of Kubernetes are not read",
+		KIND_POLICY},
+	{"IPPool", false, false, "addresses are Docker's to give out", KIND_POLICY},
 };
 
 const struct v3_kind *v3_kind_find(const char *name)
@@ -101,38 +104,37 @@ static json_t *read_namespace(struct walk *walk, const struct doc_node *node, co
 	return steal_ptr(name);
 }
 
-/* What servers keep in an object: without meaning in a file. */
-static json_t *ignore(struct walk *walk schema_unused, const struct doc_node *node schema_unused,
-	const void *arg schema_unused)
-{
-	return NULL;
-}
-
 static const struct schema_field metadata_fields[] = {
 	{"name", "name", read_name, NULL, true},
 	{"namespace", "namespace", read_namespace, NULL, false},
 	{"labels", "labels", schema_text_map, NULL, false},
 	{"annotations", "annotations", schema_text_map, NULL, false},
-	{"resourceVersion", NULL, ignore, NULL, false},
-	{"uid", NULL, ignore, NULL, false},
-	{"creationTimestamp", NULL, ignore, NULL, false},
-	{"generation", NULL, ignore, NULL, false},
-	{"selfLink", NULL, ignore, NULL, false},
-	{"managedFields", NULL, ignore, NULL, false},
+	{"resourceVersion", NULL, schema_ignore, NULL, false},
+	{"uid", NULL, schema_ignore, NULL, false},
+	{"creationTimestamp", NULL, schema_ignore, NULL, false},
+	{"generation", NULL, schema_ignore, NULL, false},
+	{"selfLink", NULL, schema_ignore, NULL, false},
+	{"managedFields", NULL, schema_ignore, NULL, false},
 	{NULL, NULL, NULL, NULL, false},
 };
 
-static const struct schema metadata_schema = {"metadata", metadata_fields, NULL};
+const struct schema v3_metadata_schema = {"metadata", metadata_fields, NULL};
 
 /* --- spec ------------------------------------------------------------------------------------------ */
 
-static json_t *read_tier(
-	struct walk *walk, const struct doc_node *node, const void *arg schema_unused)
+/* The default one is said by saying none. Whether there is such a tier is for the store to say. */
+static json_t *read_tier(struct walk *walk, const struct doc_node *node, const void *arg)
 {
-	if (node->kind == DOC_SCALAR && (!*node->text || !strcmp(node->text, "default")))
+	cleanup_json json_t *name = schema_text(walk, node, arg);
+	const char *text = name ? json_string_value(name) : "";
+
+	if (!*text || !strcmp(text, TIER_DEFAULT))
 		return NULL;
-	return walk_refuse(
-		walk, node, "tier: this version has no tiers but the one called default");
+	if (!is_dns_label(text, strlen(text), ""))
+		return walk_refuse(walk, node,
+			"tier: the name of one is 1 to %d lower-case letters, digits and inner \"-\"",
+			V3_LABEL_MAX);
+	return steal_ptr(name);
 }
 
 static json_t *read_staged_action(
@@ -180,15 +182,15 @@ static const struct schema_list hints = {"hints", read_hint, NULL, HINTS_MAX};
 static const char no_service_accounts[] =
 	"serviceAccountSelector: containers have no service account; select them by labels";
 
-#define COMMON_SPEC_FIELDS                                                                      \
-	{"order", "order", schema_number, NULL, false}, {"tier", NULL, read_tier, NULL, false}, \
-		{"selector", "selector", v3_selector, NULL, false},                             \
-		{"ingress", "ingress", v3_rules, NULL, false},                                  \
-		{"egress", "egress", v3_rules, NULL, false},                                    \
-		{"types", "types", read_types, &types, false},                                  \
-		{"serviceAccountSelector", NULL, v3_cannot_apply, no_service_accounts, false},  \
-	{                                                                                       \
-		"performanceHints", NULL, schema_array, &hints, false                           \
+#define COMMON_SPEC_FIELDS                                                                        \
+	{"order", "order", schema_number, NULL, false}, {"tier", "tier", read_tier, NULL, false}, \
+		{"selector", "selector", v3_selector, NULL, false},                               \
+		{"ingress", "ingress", v3_rules, NULL, false},                                    \
+		{"egress", "egress", v3_rules, NULL, false},                                      \
+		{"types", "types", read_types, &types, false},                                    \
+		{"serviceAccountSelector", NULL, v3_cannot_apply, no_service_accounts, false},    \
+	{                                                                                         \
+		"performanceHints", NULL, schema_array, &hints, false                             \
 	}
 
 static const struct schema_field spec_fields[] = {
@@ -226,25 +228,6 @@ static void fold_spec(json_t *spec, const char *namespace)
 	v3_fold_rules(json_object_get(spec, "egress"), namespace);
 }
 
-char *v3_stored_name(const char *namespace, const char *name, bool staged)
-{
-	return xasprintf("%s%s%s%s", staged ? POLICY_STAGED_PREFIX : "", namespace ? namespace : "",
-		namespace ? "/" : "", name);
-}
-
-void v3_stage(json_t *record)
-{
-	const char *name = json_string_value(json_object_get(record, "name"));
-	json_t *spec = json_object_get(record, "spec");
-	cleanup_free char *staged = NULL;
-
-	if (json_is_true(json_object_get(spec, "staged")))
-		return;
-	staged = v3_stored_name(NULL, name, true);
-	json_object_set_new(record, "name", json_string(staged));
-	json_object_set_new(spec, "staged", json_true());
-}
-
 static void copy_map(json_t *record, const json_t *metadata, const char *key)
 {
 	json_t *map = json_object_get(metadata, key);
@@ -257,7 +240,7 @@ static json_t *build_record(json_t *object, const struct v3_kind *kind)
 {
 	json_t *metadata = json_object_get(object, "metadata");
 	json_t *namespace = json_object_get(metadata, "namespace");
-	cleanup_free char *name = v3_stored_name(json_string_value(namespace),
+	cleanup_free char *name = policy_stored_name(json_string_value(namespace),
 		json_string_value(json_object_get(metadata, "name")), kind->staged);
 	json_t *spec = json_object_get(object, "spec");
 	json_t *record;
@@ -308,7 +291,7 @@ json_t *v3_policy_from_doc(struct walk *walk, const struct doc_node *node,
 	const struct schema_field fields[] = {
 		{"apiVersion", NULL, schema_text, NULL, false},
 		{"kind", NULL, schema_text, NULL, false},
-		{"metadata", "metadata", schema_object, &metadata_schema, true},
+		{"metadata", "metadata", schema_object, &v3_metadata_schema, true},
 		{"spec", "spec", schema_object,
 			kind->namespaced ? &spec_schema : &global_spec_schema,
 			need == POLICY_WHOLE},

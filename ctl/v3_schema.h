@@ -6,6 +6,7 @@
 #ifndef BULKHEAD_CTL_V3_SCHEMA_H
 #define BULKHEAD_CTL_V3_SCHEMA_H
 
+#include "common/store.h"
 #include "ctl/policy_schema.h"
 
 #define V3_API_VERSION "projectcalico.org/v3"
@@ -13,7 +14,8 @@
 struct v3_kind {
 	const char *name;
 	bool namespaced, staged;
-	const char *refusal; /* NULL, or why there is none of its kind here */
+	const char *refusal;  /* NULL, or why there is none of its kind here */
+	enum store_kind kind; /* what it is stored as */
 };
 
 /* NULL where Calico has no such kind, or none that concerns traffic. */
@@ -21,14 +23,11 @@ const struct v3_kind *v3_kind_find(const char *name);
 /* That of a policy with these properties. */
 const struct v3_kind *v3_kind_of(bool namespaced, bool staged);
 
-/* As policy_from_doc(). kind is one without a refusal. */
+/* Of every kind. */
+extern const struct schema v3_metadata_schema;
+
+/* As policy_from_doc(). kind is one of policies, without a refusal. */
 json_t *v3_policy_from_doc(struct walk *walk, const struct doc_node *node,
 	const struct v3_kind *kind, enum policy_need need) must_check;
-
-/* The name under which a policy is stored. Caller frees. */
-char *v3_stored_name(const char *namespace, const char *name, bool staged);
-
-/* A staged policy of its own out of one that is not: for `apply --staged`. */
-void v3_stage(json_t *record);
 
 #endif

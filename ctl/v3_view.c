@@ -118,11 +118,9 @@ static json_t *spec_object(const json_t *record, const char *own)
 /* The name as it was written. */
 static const char *bare_name(const json_t *record, const char *namespace, bool staged)
 {
-	const char *name = json_string_value(json_object_get(record, "name"));
-	size_t prefix = sizeof(POLICY_STAGED_PREFIX) - 1;
+	const char *name = policy_name_without_mark(
+		json_string_value(json_object_get(record, "name")), staged);
 
-	if (staged && !strncmp(name, POLICY_STAGED_PREFIX, prefix))
-		name += prefix;
 	return name + (namespace ? strlen(namespace) + 1 : 0);
 }
 

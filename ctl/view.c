@@ -4,6 +4,8 @@
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "ctl/lag.h"
+#include "ctl/resource_version.h"
+#include "ctl/v3_define.h"
 #include "ctl/v3_view.h"
 
 #include <string.h>
@@ -11,8 +13,8 @@
 static const char *const *headings(enum view_kind kind, bool wide)
 {
 	static const char *const policies[] = {"NAME", "ORDER", "SELECTOR", "TYPES", NULL};
-	static const char *const policies_wide[] = {"NAME", "ORDER", "SELECTOR", "TYPES", "INGRESS",
-		"EGRESS", "SELECTS", "NOT ISOLATED", "STAGED", NULL};
+	static const char *const policies_wide[] = {"NAME", "ORDER", "SELECTOR", "TYPES", "TIER",
+		"INGRESS", "EGRESS", "SELECTS", "NOT ISOLATED", "STAGED", NULL};
 	static const char *const endpoints[] = {
 		"NODE", "CONTAINER", "NETWORK", "IPV4", "IPV6", "STATE", "LABELS", NULL};
 	static const char *const endpoints_wide[] = {"NODE", "CONTAINER", "NETWORK", "IPV4", "IPV6",
@@ -25,11 +27,17 @@ static const char *const *headings(enum view_kind kind, bool wide)
 		"ENDPOINTS BEHIND", "OTHERS BEHIND", NULL};
 	static const char *const nodes_wide[] = {"NODE", "VERSION", "HEARTBEAT", "POLICIES BEHIND",
 		"ENDPOINTS BEHIND", "OTHERS BEHIND", "ENGINE", "BOOT", "INSTANCE", NULL};
+	static const char *const tiers[] = {"NAME", "ORDER", "DEFAULT ACTION", NULL};
+	static const char *const tiers_wide[] = {
+		"NAME", "ORDER", "DEFAULT ACTION", "POLICIES", NULL};
+	static const char *const netsets[] = {"NAME", "NETS", "LABELS", NULL};
 	static const char *const *const all[][2] = {
 		[VIEW_POLICIES] = {policies, policies_wide},
 		[VIEW_ENDPOINTS] = {endpoints, endpoints_wide},
 		[VIEW_NETWORKS] = {networks, networks_wide},
 		[VIEW_NODES] = {nodes, nodes_wide},
+		[VIEW_TIERS] = {tiers, tiers_wide},
+		[VIEW_NETSETS] = {netsets, netsets},
 	};
 
 	return all[kind][wide];
@@ -95,6 +103,17 @@ static char *join_labels(const struct labels *labels, bool derived_too)
 	return strbuf_take(&text);
 }
 
+/* A reason is a sentence and may have commas in it. */
+static char *join_rejected(const struct labels *rejected)
+{
+	struct strbuf text = {0};
+
+	for (size_t i = 0; i < labels_count(rejected); i++)
+		strbuf_addf(&text, "%s%s: %s", i ? "; " : "", labels_key(rejected, i),
+			labels_value(rejected, i));
+	return strbuf_take(&text);
+}
+
 static const char *format_mac(const struct endpoint *e, char text[18])
 {
 	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2],
@@ -106,7 +125,7 @@ static void add_endpoint_row(struct view *view, const struct world_endpoint *end
 {
 	const struct endpoint *e = endpoint->record;
 	cleanup_free char *labels = join_labels(endpoint->labels, view->format == OUTPUT_WIDE);
-	cleanup_free char *rejected = join_labels(e->rejected, true);
+	cleanup_free char *rejected = join_rejected(e->rejected);
 	char ipv4[IP_TEXT_MAX], ipv6[IP_TEXT_MAX], mac[18];
 
 	ADD_ROW(view, 7, e->node, e->container_name, e->network_name, ip_format(&e->ipv4, ipv4),
@@ -197,7 +216,10 @@ static json_t *spec_object(const json_t *record)
 
 static json_t *v1_object(const json_t *record)
 {
-	json_t *metadata = json_pack("{s:O}", "name", json_object_get(record, "name"));
+	bool staged = json_is_true(json_object_get(json_object_get(record, "spec"), "staged"));
+	json_t *metadata = json_pack("{s:s}", "name",
+		policy_name_without_mark(
+			json_string_value(json_object_get(record, "name")), staged));
 	json_t *annotations = json_object_get(record, "annotations");
 
 	if (annotations)
@@ -212,11 +234,29 @@ static json_t *policy_object(const json_t *record)
 	return json_object_get(record, "form") ? v3_object(record) : v1_object(record);
 }
 
-static void format_order(const struct policy *policy, char text[32])
+/* Of any kind: what lets apply tell that somebody else has changed it since. */
+static void put_version(json_t *object, const json_t *record)
+{
+	char version[RESOURCE_VERSION_SIZE];
+
+	resource_version_of(record, version);
+	json_object_set_new(
+		json_object_get(object, "metadata"), "resourceVersion", json_string(version));
+}
+
+/* Takes the object over. */
+static void add_object(struct view *view, json_t *object, const json_t *record)
+{
+	if (!view->export)
+		put_version(object, record);
+	json_array_append_new(view->list, object);
+}
+
+static void format_order(bool has_order, double order, char text[32])
 {
 	snprintf(text, 32, "%s", "");
-	if (policy->has_order)
-		snprintf(text, 32, "%g", policy->order);
+	if (has_order)
+		snprintf(text, 32, "%.10g", order);
 }
 
 static void add_policy_row(struct view *view, const json_t *record, const struct policy *policy,
@@ -228,7 +268,7 @@ static void add_policy_row(struct view *view, const json_t *record, const struct
 	bool both = policy->governs[DIR_INGRESS] && policy->governs[DIR_EGRESS];
 	char order[32], ingress[24], egress[24], selected[24], loose[24];
 
-	format_order(policy, order);
+	format_order(policy->has_order, policy->order, order);
 	snprintf(ingress, sizeof(ingress), "%zu", policy->rule_count[DIR_INGRESS]);
 	snprintf(egress, sizeof(egress), "%zu", policy->rule_count[DIR_EGRESS]);
 	snprintf(selected, sizeof(selected), "%zu", selects);
@@ -237,14 +277,52 @@ static void add_policy_row(struct view *view, const json_t *record, const struct
 		both                           ? "ingress,egress"
 		: policy->governs[DIR_INGRESS] ? "ingress"
 					       : "egress",
-		ingress, egress, selected, loose, policy->staged ? "yes" : "no");
+		tier_of(policy), ingress, egress, selected, loose, policy->staged ? "yes" : "no");
 }
 
 void view_policy(struct view *view, const json_t *record, const struct policy *policy,
 	const struct world *world)
 {
-	if (view->table)
+	if (view->table) {
 		add_policy_row(view, record, policy, world);
+		return;
+	}
+	add_object(view, policy_object(record), record);
+}
+
+/* --- tiers and network sets -------------------------------------------------------------------------- */
+
+void view_tier(struct view *view, const json_t *record, const struct tier *tier, size_t policies,
+	bool stored)
+{
+	char order[32], count[24];
+
+	if (!view->table && stored)
+		add_object(view, v3_tier_object(record), record);
+	else if (!view->table)
+		json_array_append_new(view->list, v3_tier_object(record));
+	if (!view->table)
+		return;
+	format_order(tier->has_order, tier->order, order);
+	snprintf(count, sizeof(count), "%zu", policies);
+	ADD_ROW(view, 3, tier->name, order, tier->passes ? "Pass" : "Deny", count);
+}
+
+static void add_netset_row(struct view *view, const struct netset *set)
+{
+	cleanup_free char *labels = join_labels(set->labels, true);
+	cleanup_strbuf struct strbuf nets = {0};
+	char cidr[CIDR_TEXT_MAX];
+
+	for (size_t i = 0; i < set->nets.count; i++)
+		strbuf_addf(&nets, "%s%s", i ? "," : "", cidr_format(&set->nets.items[i], cidr));
+	ADD_ROW(view, 3, set->name, nets.text, labels);
+}
+
+void view_netset(struct view *view, const json_t *record, const struct netset *set)
+{
+	if (view->table)
+		add_netset_row(view, set);
 	else
-		json_array_append_new(view->list, policy_object(record));
+		add_object(view, v3_netset_object(record), record);
 }

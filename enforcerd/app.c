@@ -96,7 +96,7 @@ static const char *bridge_word(struct app *app)
 	return bridge_netfilter_present() ? "inet" : "none";
 }
 
-/* Brings the report's live values up to date; the JSON members are the caller's to release. */
+/* Brings the report's live values up to date; its JSON members are the caller's to release. */
 static void report_fill(struct app *app)
 {
 	struct report *r = &app->report;
@@ -117,16 +117,8 @@ static void report_fill(struct app *app)
 	r->bridge = bridge_word(app);
 	r->problems = problems_json(app);
 	r->not_enforced = not_enforced_json(app);
+	r->refused = world_refused(app->world);
 	r->bridges = world_bridges_json(app->world);
-}
-
-static void report_release(struct report *r)
-{
-	json_decref(r->problems);
-	json_decref(r->not_enforced);
-	json_decref(r->bridges);
-	json_decref(r->peers_news);
-	r->problems = r->not_enforced = r->bridges = r->peers_news = NULL;
 }
 
 /* At most one status write is under way: a burst of commits ends in one more write, not in a queue of them. */
@@ -523,6 +515,7 @@ struct app *app_new(const struct options *options, struct err *err)
 	}
 	make_instance(app->instance);
 	app->report.node = options->daemon.node;
+	app->report.host_action = options->host_action_word;
 	app->report.instance = app->instance;
 	open_timers(app);
 	app->kept = kept_new(app->base, options->state_dir, options->daemon.node);

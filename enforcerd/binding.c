@@ -106,6 +106,17 @@ static void claim_free(struct binding *binding, struct b_claim *claim)
 	free(claim);
 }
 
+/* From an endpoint whose record is gone as well. */
+static void claim_take(
+	struct binding *binding, const struct b_endpoint *endpoint, struct b_port *port)
+{
+	if (port->claim && !strcmp(port->claim->id, endpoint->id))
+		return;
+	if (port->claim)
+		claim_free(binding, port->claim);
+	claim_new(binding, endpoint->id, port);
+}
+
 /* The link is gone. An adopted endpoint whose record is still to come shall know it then. */
 static void unclaim(struct binding *binding, struct b_port *port)
 {
@@ -129,8 +140,8 @@ static void set_placement(struct binding *binding, struct b_endpoint *endpoint,
 	binding->counts[placement]++;
 	endpoint->placement = placement;
 	endpoint->port = port;
-	if (port && !port->claim)
-		claim_new(binding, endpoint->id, port);
+	if (port)
+		claim_take(binding, endpoint, port);
 	binding->ops.placed(endpoint->id, placement, port ? &port->port : NULL, binding->arg);
 }
 
@@ -353,7 +364,7 @@ static void endpoint_detach(struct binding *binding, struct b_endpoint *endpoint
 
 static void endpoint_attach(struct binding *binding, struct b_endpoint *endpoint)
 {
-	if (!endpoint->has_mac)
+	if (!endpoint->has_mac || !endpoint->on_bridge)
 		return;
 	endpoint->slot = slot_get(binding, endpoint->bridge_name, endpoint->mac);
 	DL_APPEND(endpoint->slot->endpoints, endpoint);
@@ -361,7 +372,9 @@ static void endpoint_attach(struct binding *binding, struct b_endpoint *endpoint
 
 static void endpoint_copy(struct b_endpoint *endpoint, const struct binding_endpoint *from)
 {
-	snprintf(endpoint->bridge_name, sizeof(endpoint->bridge_name), "%s", from->bridge);
+	snprintf(endpoint->bridge_name, sizeof(endpoint->bridge_name), "%s",
+		from->bridge ? from->bridge : "");
+	endpoint->on_bridge = from->bridge != NULL;
 	endpoint->has_mac = from->has_mac;
 	memcpy(endpoint->mac, from->mac, sizeof(endpoint->mac));
 	endpoint->ipv4 = from->ipv4;
@@ -394,13 +407,23 @@ static struct b_endpoint *endpoint_new(struct binding *binding, const char *id)
 	return endpoint;
 }
 
+/* Whoever could have the port that was this endpoint's, now that its record has come or gone. */
+static void settle_claimed(struct binding *binding, const char *id)
+{
+	const struct b_claim *claim = binding_claim(binding, id);
+
+	if (claim && claim->port)
+		port_settle(binding, &claim->port->port);
+}
+
 void binding_endpoint(
 	struct binding *binding, const struct binding_endpoint *from, enum binding_trust trust)
 {
 	struct b_endpoint *endpoint = find_endpoint(binding, from->id);
 	struct slot_key before = {0};
+	bool fresh = !endpoint;
 
-	if (!endpoint)
+	if (fresh)
 		endpoint = endpoint_new(binding, from->id);
 	if (endpoint->slot)
 		before = endpoint->slot->key;
@@ -412,6 +435,8 @@ void binding_endpoint(
 	if (endpoint->slot)
 		settle_slot(binding, endpoint->slot);
 	settle_at(binding, &before);
+	if (fresh)
+		settle_claimed(binding, from->id);
 }
 
 void binding_confirm(struct binding *binding, const struct moment *now)
@@ -424,6 +449,10 @@ void binding_confirm(struct binding *binding, const struct moment *now)
 			endpoint->born = *now;
 			endpoint->unsettled = true;
 		}
+	/* what was adopted and has no record now is not waited for any more */
+	HASH_ITER (hh, binding->endpoints, endpoint, next)
+		endpoint->unsettled |= !binding->confirmed;
+	binding->confirmed = true;
 	/* all are trusted before one is settled: none is the only one that fits because it came first */
 	HASH_ITER (hh, binding->endpoints, endpoint, next)
 		if (endpoint->unsettled) {
@@ -454,6 +483,7 @@ void binding_endpoint_gone(struct binding *binding, const char *id)
 		before = endpoint->slot->key;
 	endpoint_free(binding, endpoint);
 	settle_at(binding, &before);
+	settle_claimed(binding, id);
 }
 
 /* --- questions --------------------------------------------------------------------------------- */

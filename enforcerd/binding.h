@@ -4,8 +4,9 @@
  * address counts only while its endpoint is placed. Pure: values in, placements out; no I/O, no clock.
  *
  * An endpoint is bound to the one settled port of its bridge that has its MAC (and its addresses, as far as the port's are
- * known) and was made before the record was received. A port is one endpoint's for as long as its link lives, whatever becomes
- * of the record: Docker makes a new pair for every start. An endpoint whose link is gone is never placed again.
+ * known) and was made before the record was received. A port is one endpoint's for as long as its link lives: Docker makes a new
+ * pair for every start. An endpoint whose link is gone is never placed again. One whose record went and whose port stayed had been
+ * late: it keeps that port until another endpoint's record fits, unless a link on the bridge is still to settle.
  *
  * Where it is not clear whose a port is, nobody gets it: two ports that fit one endpoint, two endpoints that fit one port, and a
  * port that was there BINDING_EARLY_MS before the news came while a newer one is about to settle (it could be an impostor's).
@@ -16,16 +17,18 @@
  *   cause                                         what holds                ends by
  *   the one port that fits                        bound
  *   none so far, but a new link may be its        provisional               that link's settling or going
+ *   it is on no bridge                            elsewhere                 its record
  *   its record has no MAC                         withdrawn                 its record
  *   its link is gone                              withdrawn                 never: the next one has another id
  *   no living syncd vouches for its record        withdrawn                 a living syncd
  *   no port has its MAC and addresses             withdrawn: it has not come up, or has changed its own MAC while nobody looked
  *   only ports newer than its record fit          withdrawn: they are a later owner's
  *   its own port is elsewhere, has another MAC    in doubt                  the port's return or end
- *   what fits is another endpoint's port          in doubt; that one is not, if it has a record   the port's end
+ *   what fits is another endpoint's port          in doubt; that one is not   the port's end, or the end of that one's record
  *   several ports fit, one of which may be its    in doubt                  the others' end
  *   another endpoint fits the port as well        in doubt, both            the end of one record, or of the port
  *   an early port, while a newer one settles      in doubt                  the newer one's settling or going
+ *   what fits was another's, while one settles    in doubt                  that one's settling or going
  */
 #ifndef BULKHEAD_BINDING_H
 #define BULKHEAD_BINDING_H
@@ -41,6 +44,7 @@ struct binding;
 enum placement {
 	PLACE_WITHDRAWN, /* at no port: its addresses count nowhere */
 	PLACE_DOUBTFUL, /* at a port or not, nobody knows: its addresses are nobody's, and closed */
+	PLACE_ELSEWHERE, /* on no bridge of this host: its addresses count, and no port is theirs */
 	PLACE_PROVISIONAL, /* is being started: at some port of its bridge that cannot send yet */
 	PLACE_BOUND
 };
@@ -62,8 +66,8 @@ enum binding_trust {
 /* What of an endpoint record matters here. Borrowed for the call, copied. */
 struct binding_endpoint {
 	const char *id;
-	const char *bridge;
-	bool has_mac; /* without: never placed */
+	const char *bridge; /* NULL: it is on none (macvlan, ...) */
+	bool has_mac;       /* without: never at a port */
 	uint8_t mac[PORT_MAC_SIZE];
 	struct ip ipv4, ipv6; /* family 0 where there is none */
 	struct moment

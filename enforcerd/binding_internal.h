@@ -41,8 +41,8 @@ struct b_port {
 
 struct b_endpoint {
 	char *id;
-	char bridge_name[PORT_IFNAME_SIZE];
-	bool has_mac;
+	char bridge_name[PORT_IFNAME_SIZE]; /* "" where on none */
+	bool on_bridge, has_mac;
 	uint8_t mac[PORT_MAC_SIZE];
 	struct ip ipv4, ipv6;
 	struct moment born;
@@ -58,7 +58,7 @@ struct b_endpoint {
 	UT_hash_handle hh;
 };
 
-/* This port is that endpoint's, for as long as the link lives; the record may be there or not. */
+/* This port is that endpoint's, for as long as the link lives; whose record is gone gives way to another that fits (binding_judge.c). */
 struct b_claim {
 	char *id;
 	struct b_port *port; /* NULL: adopted, and the link is gone */
@@ -75,6 +75,7 @@ struct binding {
 	struct b_slot *slots;
 	struct b_bridge *bridges;
 	size_t counts[PLACE_BOUND + 1];
+	bool confirmed; /* a living syncd has stood for all records */
 };
 
 enum { BINDING_REASON_SIZE = 256 };
@@ -83,6 +84,7 @@ enum { BINDING_REASON_SIZE = 256 };
 enum cause {
 	CAUSE_FITS,
 	CAUSE_STARTING,
+	CAUSE_NO_BRIDGE,
 	CAUSE_NO_MAC,
 	CAUSE_LINK_GONE,
 	CAUSE_UNTRUSTED,

@@ -34,23 +34,40 @@ static bool fits(const struct b_endpoint *endpoint, const struct b_port *port)
 
 bool binding_may_wait(const struct b_endpoint *endpoint)
 {
-	return endpoint->has_mac && !endpoint->dead && !endpoint->port &&
+	return endpoint->on_bridge && endpoint->has_mac && !endpoint->dead && !endpoint->port &&
 	       endpoint->trust != TRUST_NONE;
 }
 
 enum nearness { LATER_OWNERS, ANOTHERS, MAY_BE_ITS };
 
+/*
+ * Whose record is gone has no link any more: the Engine takes it before it gives the address to the next. A record that was late
+ * may have been bound to that next one's link, which then is not to be kept from its owner for as long as it lives. Of what was adopted the
+ * records are still to come until a syncd has stood for them.
+ */
+static bool is_held(const struct binding *binding, const struct b_claim *claim)
+{
+	struct b_endpoint *endpoint = NULL;
+
+	if (!claim)
+		return false;
+	HASH_FIND_STR(binding->endpoints, claim->id, endpoint);
+	return endpoint || (claim->unrecorded && !binding->confirmed);
+}
+
 /* Its own link was made before its record was. */
-static enum nearness nearness(const struct b_endpoint *endpoint, const struct b_port *port)
+static enum nearness nearness(
+	const struct binding *binding, const struct b_endpoint *endpoint, const struct b_port *port)
 {
 	if (port->port.ifindex > endpoint->born.newest)
 		return LATER_OWNERS;
-	return port->claim ? ANOTHERS : MAY_BE_ITS;
+	return is_held(binding, port->claim) ? ANOTHERS : MAY_BE_ITS;
 }
 
-static bool may_be_its(const struct b_endpoint *endpoint, const struct b_port *port)
+static bool may_be_its(
+	const struct binding *binding, const struct b_endpoint *endpoint, const struct b_port *port)
 {
-	return nearness(endpoint, port) == MAY_BE_ITS;
+	return nearness(binding, endpoint, port) == MAY_BE_ITS;
 }
 
 /* Would another endpoint have the port with the same right? */
@@ -71,7 +88,8 @@ static bool has_rival(
  * The port had settled long before the news of the endpoint came, and a newer one is still to settle, which could fit as well.
  * Not asked for records that are read whole: they are of long before as a rule.
  */
-static bool is_early(const struct b_endpoint *endpoint, const struct b_port *port)
+static bool is_early(
+	const struct binding *binding, const struct b_endpoint *endpoint, const struct b_port *port)
 {
 	const struct b_port *other;
 
@@ -79,17 +97,18 @@ static bool is_early(const struct b_endpoint *endpoint, const struct b_port *por
 		endpoint->born.ms - port->port.settled_ms < BINDING_EARLY_MS)
 		return false;
 	for (other = endpoint->bridge->pending; other; other = other->pending_next)
-		if (may_be_its(endpoint, other) && other->port.ifindex > port->port.ifindex)
+		if (may_be_its(binding, endpoint, other) &&
+			other->port.ifindex > port->port.ifindex)
 			return true;
 	return false;
 }
 
-static bool may_be_starting(const struct b_endpoint *endpoint)
+static bool may_be_starting(const struct binding *binding, const struct b_endpoint *endpoint)
 {
 	const struct b_port *port;
 
 	for (port = endpoint->bridge->pending; port; port = port->pending_next)
-		if (may_be_its(endpoint, port))
+		if (may_be_its(binding, endpoint, port))
 			return true;
 	return false;
 }
@@ -99,13 +118,16 @@ static bool may_be_starting(const struct b_endpoint *endpoint)
 static enum cause judge_match(
 	const struct binding *binding, const struct b_endpoint *endpoint, const struct b_port *port)
 {
-	enum nearness near = nearness(endpoint, port);
+	enum nearness near = nearness(binding, endpoint, port);
 
 	if (near != MAY_BE_ITS)
 		return near == ANOTHERS ? CAUSE_TAKEN : CAUSE_NEWER_PORT;
 	if (has_rival(binding, endpoint, port))
 		return CAUSE_RIVAL;
-	return is_early(endpoint, port) ? CAUSE_EARLY : CAUSE_FITS;
+	/* what was another's before is taken only where its own cannot be still to come */
+	if (port->claim && may_be_starting(binding, endpoint))
+		return CAUSE_EARLY;
+	return is_early(binding, endpoint, port) ? CAUSE_EARLY : CAUSE_FITS;
 }
 
 /*
@@ -122,14 +144,15 @@ static enum cause judge_ports(
 		if (!fits(endpoint, port))
 			continue;
 		fitting++;
-		if (!*found || nearness(endpoint, port) > nearness(endpoint, *found))
+		if (!*found ||
+			nearness(binding, endpoint, port) > nearness(binding, endpoint, *found))
 			*found = port;
 	}
-	if (fitting > 1 && may_be_its(endpoint, *found))
+	if (fitting > 1 && may_be_its(binding, endpoint, *found))
 		return CAUSE_SEVERAL_PORTS;
 	if (*found)
 		return judge_match(binding, endpoint, *found);
-	return may_be_starting(endpoint) ? CAUSE_STARTING : CAUSE_NO_PORT;
+	return may_be_starting(binding, endpoint) ? CAUSE_STARTING : CAUSE_NO_PORT;
 }
 
 enum cause binding_judge(
@@ -138,6 +161,8 @@ enum cause binding_judge(
 	const struct b_claim *claimed = binding_claim(binding, endpoint->id);
 
 	*found = NULL;
+	if (!endpoint->on_bridge)
+		return endpoint->trust == TRUST_NONE ? CAUSE_UNTRUSTED : CAUSE_NO_BRIDGE;
 	if (!endpoint->has_mac)
 		return CAUSE_NO_MAC;
 	if (endpoint->dead)
@@ -158,6 +183,7 @@ enum placement binding_placement_by(enum cause cause)
 	static const enum placement placements[] = {
 		[CAUSE_FITS] = PLACE_BOUND,
 		[CAUSE_STARTING] = PLACE_PROVISIONAL,
+		[CAUSE_NO_BRIDGE] = PLACE_ELSEWHERE,
 		[CAUSE_NO_MAC] = PLACE_WITHDRAWN,
 		[CAUSE_LINK_GONE] = PLACE_WITHDRAWN,
 		[CAUSE_UNTRUSTED] = PLACE_WITHDRAWN,
@@ -187,10 +213,13 @@ const char *binding_reason(const struct b_endpoint *endpoint, enum cause cause,
 			"the port that has its MAC and addresses is newer than its record",
 		[CAUSE_TAKEN] = "the port that has its MAC and addresses is another endpoint's",
 		[CAUSE_RIVAL] = "another endpoint has the same MAC and addresses",
-		[CAUSE_EARLY] = "a newer port may yet have its MAC and addresses",
+		[CAUSE_EARLY] = "another port may yet have its MAC and addresses",
 	};
 
-	snprintf(text, BINDING_REASON_SIZE, "%s (bridge %s%s%s)", words[cause],
-		endpoint->bridge_name, port ? ", port " : "", port ? port->port.name : "");
+	if (!endpoint->on_bridge)
+		snprintf(text, BINDING_REASON_SIZE, "%s", words[cause]);
+	else
+		snprintf(text, BINDING_REASON_SIZE, "%s (bridge %s%s%s)", words[cause],
+			endpoint->bridge_name, port ? ", port " : "", port ? port->port.name : "");
 	return text;
 }

@@ -1,254 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "enforcerd/compile.h"
 
-#include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "enforcerd/compile_internal.h"
 #include "enforcerd/log_prefix.h"
 
-#include <openssl/evp.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
 	PROTO_ICMP = 1,
 	PROTO_ICMPV6 = 58,
-	NAME_PART = 20,
-	GROUP_NAME_PART = 18,
-	HASH_DIGITS = 12,
-	NUMBER_DIGITS = 8, /* of them, in maps */
-	NUMBER_OF_NONE = 1,
 	COUNTER_HASH_DIGITS = 6,
 	EXPANDED_MAX = 4096, /* kernel rules from one policy rule: port lists multiply */
 	POLICY_EXPANDED_MAX = 16384
 };
 
-/* What one policy rule is being turned into, for one family (0: both at once). */
-struct unit {
-	const struct policy *policy;
-	const struct policy_rule *in;
-	enum policy_direction dir;
-	enum compile_view view;
-	size_t index;
-	uint8_t family;
-	uint8_t only;                        /* the chain's, or 0 for one of both families */
-	const struct compile_target *target; /* NULL: any, the kernel compares */
-	struct rule_list *out;
-	size_t before; /* rules of other policies in out */
-	struct needed_list *needed;
-	struct err *err;
-};
-
-static void hash_text(const char *text, char *hex, size_t digits)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-
-	EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
-	for (size_t i = 0; i < digits / 2; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-}
-
-static bool is_name_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_';
-}
-
-/* The beginning of a name as an identifier of nft. */
-static void identifier_part(const char *name, char part[NAME_PART + 1])
-{
-	size_t n = 0;
-
-	for (const char *c = name; *c && n < NAME_PART; c++)
-		part[n++] = (char)(is_name_char(*c) ? *c : '_');
-	part[n] = '\0';
-}
-
-/* --- needed sets ------------------------------------------------------------------------------- */
-
-void needed_list_free(struct needed_list *list)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		free(list->items[i].cidrs);
-		free(list->items[i].ports);
-	}
-	free(list->items);
-	*list = (struct needed_list){0};
-}
-
-/* The entry of that name, and whether it is new. */
-static struct needed_set *need(struct needed_list *list, const char *name, enum needed_kind kind,
-	uint8_t family, bool *fresh)
-{
-	struct needed_set *set;
-
-	*fresh = false;
-	for (size_t i = 0; i < list->count; i++)
-		if (!strcmp(list->items[i].name, name))
-			return &list->items[i];
-	xgrow(list->items, list->count, list->cap);
-	set = &list->items[list->count++];
-	*set = (struct needed_set){.kind = kind, .family = family};
-	snprintf(set->name, sizeof(set->name), "%s", name);
-	*fresh = true;
-	return set;
-}
-
-static void need_selector(struct unit *u, const struct selector *selector, char name[NFT_NAME_MAX])
-{
-	struct needed_set *set;
-	bool fresh;
-
-	snprintf(name, NFT_NAME_MAX, "sel_%s_%u", selector_id(selector), u->family);
-	set = need(u->needed, name, NEED_SELECTOR, u->family, &fresh);
-	set->selector = selector;
-}
-
-/* Takes over cidrs where the set is new. */
-static void need_cidrs(struct unit *u, struct cidr *cidrs, size_t count, char name[NFT_NAME_MAX])
-{
-	cleanup_strbuf struct strbuf text = {0};
-	char hex[HASH_DIGITS + 1], cidr[CIDR_TEXT_MAX];
-	struct needed_set *set;
-	bool fresh;
-
-	for (size_t i = 0; i < count; i++)
-		strbuf_addf(&text, "%s\n", cidr_format(&cidrs[i], cidr));
-	hash_text(text.text, hex, HASH_DIGITS);
-	snprintf(name, NFT_NAME_MAX, "net_%s_%u", hex, u->family);
-	set = need(u->needed, name, NEED_CIDRS, u->family, &fresh);
-	if (!fresh) {
-		free(cidrs);
-		return;
-	}
-	set->cidrs = cidrs;
-	set->cidr_count = count;
-}
-
-static int compare_ports(const void *a, const void *b)
-{
-	return *(const uint16_t *)a - *(const uint16_t *)b;
-}
-
-/* Single ports of a list, sorted and without duplicates. */
-static uint16_t *single_ports(const struct port_list *list, size_t *count)
-{
-	uint16_t *ports = xcalloc(list->count, sizeof(*ports));
-	size_t n = 0, kept = 0;
-
-	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].first == list->items[i].last)
-			ports[n++] = list->items[i].first;
-	qsort(ports, n, sizeof(*ports), compare_ports);
-	for (size_t i = 0; i < n; i++)
-		if (!kept || ports[i] != ports[kept - 1])
-			ports[kept++] = ports[i];
-	*count = kept;
-	return ports;
-}
-
-static void need_ports(struct unit *u, uint16_t *ports, size_t count, char name[NFT_NAME_MAX])
-{
-	cleanup_strbuf struct strbuf text = {0};
-	char hex[HASH_DIGITS + 1];
-	struct needed_set *set;
-	bool fresh;
-
-	for (size_t i = 0; i < count; i++)
-		strbuf_addf(&text, "%u\n", ports[i]);
-	hash_text(text.text, hex, HASH_DIGITS);
-	snprintf(name, NFT_NAME_MAX, "port_%s", hex);
-	set = need(u->needed, name, NEED_PORTS, 0, &fresh);
-	if (!fresh) {
-		free(ports);
-		return;
-	}
-	set->ports = ports;
-	set->port_count = count;
-}
-
-/* --- addresses --------------------------------------------------------------------------------- */
-
-static int compare_cidrs(const void *a, const void *b)
-{
-	return cidr_cmp(a, b);
-}
-
-/* The blocks of one family, those inside another left out: what remains is disjoint. Caller frees. */
-static struct cidr *family_cidrs(const struct cidr_list *list, uint8_t family, size_t *count)
-{
-	struct cidr *cidrs = xcalloc(list->count, sizeof(*cidrs));
-	size_t n = 0, kept = 0;
-
-	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].ip.family == family)
-			cidrs[n++] = cidr_mask(&list->items[i]);
-	qsort(cidrs, n, sizeof(*cidrs), compare_cidrs);
-	/* sorted by address and then prefix length, a block comes after every block that covers it */
-	for (size_t i = 0; i < n; i++)
-		if (!kept || !cidr_covers(&cidrs[kept - 1], &cidrs[i]))
-			cidrs[kept++] = cidrs[i];
-	*count = kept;
-	return cidrs;
-}
-
-static void match_selector(struct unit *u, struct rule *rule, enum flow_side side,
-	const struct selector *selector, bool negate)
-{
-	struct match *match;
-
-	if (!selector)
-		return;
-	match = rule_match(rule, MATCH_CT_ADDR_SET);
-	match->side = side;
-	match->family = u->family;
-	match->negate = negate;
-	need_selector(u, selector, match->set);
-}
-
-/* Everything in a family, or, negated, nothing in it: then there is no such rule. */
-static bool match_whole_family(struct unit *u, struct rule *rule, bool negate)
-{
-	if (!negate)
-		rule_match(rule, MATCH_NFPROTO)->family = u->family;
-	return !negate;
-}
-
-/* False when the rule cannot match in this family: a list that has nothing of it (F26 rules/policy.go filterNets). */
-static bool match_nets(struct unit *u, struct rule *rule, enum flow_side side,
-	const struct cidr_list *list, bool negate)
-{
-	cleanup_free struct cidr *cidrs = NULL;
-	struct match *match;
-	size_t count = 0;
-
-	if (!list->count)
-		return true;
-	cidrs = family_cidrs(list, u->family, &count);
-	if (!count)
-		return false;
-	if (!cidrs[0].bits)
-		return match_whole_family(u, rule, negate);
-	match = rule_match(rule, count == 1 ? MATCH_CT_ADDR : MATCH_CT_ADDR_SET);
-	match->side = side;
-	match->family = u->family;
-	match->negate = negate;
-	if (count == 1)
-		match->cidr = cidrs[0];
-	else
-		need_cidrs(u, steal_ptr(cidrs), count, match->set);
-	return true;
-}
-
-static bool match_entity(
-	struct unit *u, struct rule *rule, enum flow_side side, const struct policy_entity *entity)
-{
-	match_selector(u, rule, side, entity->selector, false);
-	match_selector(u, rule, side, entity->tag, false);
-	match_selector(u, rule, side, entity->not_selector, true);
-	match_selector(u, rule, side, entity->not_tag, true);
-	return match_nets(u, rule, side, &entity->nets, false) &&
-	       match_nets(u, rule, side, &entity->not_nets, true);
-}
+/* --- families ---------------------------------------------------------------------------------- */
 
 static bool entity_has_addresses(const struct policy_entity *e)
 {
@@ -317,7 +84,7 @@ static void match_singles(struct unit *u, struct rule *rule, enum flow_side side
 	struct match *match;
 	size_t count = 0;
 
-	ports = single_ports(list, &count);
+	ports = compile_single_ports(list, &count);
 	if (!count)
 		return;
 	match = rule_match(rule, count == 1 ? MATCH_CT_PORT : MATCH_CT_PORT_SET);
@@ -326,7 +93,7 @@ static void match_singles(struct unit *u, struct rule *rule, enum flow_side side
 	if (count == 1)
 		match->first = match->last = ports[0];
 	else
-		need_ports(u, steal_ptr(ports), count, match->set);
+		compile_need_ports(u, steal_ptr(ports), count, match->set);
 }
 
 static void match_range(
@@ -387,7 +154,7 @@ static int expand_ports(
 
 /* --- verdict ----------------------------------------------------------------------------------- */
 
-static const char *dir_prefix(enum policy_direction dir)
+const char *compile_dir_prefix(enum policy_direction dir)
 {
 	return dir == DIR_INGRESS ? "in" : "eg";
 }
@@ -396,7 +163,7 @@ static void need_counter(struct needed_list *needed, struct rule *rule, const ch
 {
 	bool fresh;
 
-	need(needed, name, NEED_COUNTER, 0, &fresh);
+	compile_need(needed, name, NEED_COUNTER, 0, &fresh);
 	snprintf(rule->counter, sizeof(rule->counter), "%s", name);
 }
 
@@ -405,9 +172,9 @@ static void count_policy(struct unit *u, struct rule *rule, const char *verb)
 {
 	char part[NAME_PART + 1], hex[COUNTER_HASH_DIGITS + 1], name[NFT_NAME_MAX];
 
-	identifier_part(u->policy->name, part);
-	hash_text(u->policy->name, hex, COUNTER_HASH_DIGITS);
-	snprintf(name, sizeof(name), "%s_%s_%s_%s", dir_prefix(u->dir), verb, part, hex);
+	compile_identifier(u->policy->name, part);
+	compile_hash(u->policy->name, hex, COUNTER_HASH_DIGITS);
+	snprintf(name, sizeof(name), "%s_%s_%s_%s", compile_dir_prefix(u->dir), verb, part, hex);
 	need_counter(u->needed, rule, name);
 }
 
@@ -433,7 +200,6 @@ static void deny(struct rule *rule, enum compile_view view)
 	snprintf(rule->target, sizeof(rule->target), "denied");
 }
 
-/* Pass goes on to the next tier or the profiles: a v1 endpoint of Docker has neither, so nothing allows it. */
 static void set_denial(struct unit *u, struct rule *rule, enum log_what what)
 {
 	bool staged = u->view == VIEW_STAGED;
@@ -441,6 +207,25 @@ static void set_denial(struct unit *u, struct rule *rule, enum log_what what)
 	log_reason(rule, staged ? LOG_STAGED : what, u->dir, u->policy->name, (int)u->index);
 	count_policy(u, rule, staged ? "staged" : "deny");
 	deny(rule, u->view);
+}
+
+void compile_go_on(struct rule *rule, const char *chain)
+{
+	rule->verdict = VERDICT_GOTO;
+	snprintf(rule->target, sizeof(rule->target), "%s", chain);
+}
+
+/* After the last tier come the profiles, which Docker has none of: so nothing allows it. */
+static void set_pass(struct unit *u, struct rule *rule)
+{
+	if (!u->pass_to[0]) {
+		set_denial(u, rule, LOG_PASS);
+		return;
+	}
+	if (u->view == VIEW_IN_FORCE)
+		count_policy(u, rule, "pass");
+	compile_go_on(rule, u->pass_to);
+	u->passed = true;
 }
 
 static void set_verdict(struct unit *u, struct rule *rule)
@@ -457,7 +242,7 @@ static void set_verdict(struct unit *u, struct rule *rule)
 		set_denial(u, rule, LOG_DENY);
 		break;
 	case ACTION_PASS:
-		set_denial(u, rule, LOG_PASS);
+		set_pass(u, rule);
 		break;
 	case ACTION_LOG:
 		log_reason(rule, LOG_RULE, u->dir, u->policy->name, (int)u->index);
@@ -504,7 +289,7 @@ static int compile_towards(struct unit *u)
 	if (compile_target_admits(u->target, u->in, u->family)) {
 		rule_match(rule, MATCH_NFPROTO)->family = u->family;
 		match_not_ports(u, rule, SIDE_SRC, &u->in->source.not_ports);
-		if (match_entity(u, rule, SIDE_SRC, &u->in->source))
+		if (compile_match_entity(u, &rules, SIDE_SRC, &u->in->source))
 			rc = expand_ports(u, &rules, SIDE_SRC, &u->in->source.ports) < 0
 				     ? -1
 				     : emit(u, &rules);
@@ -529,8 +314,8 @@ static int compile_unit(struct unit *u)
 	}
 	match_not_ports(u, rule, SIDE_SRC, &in->source.not_ports);
 	match_not_ports(u, rule, SIDE_DST, &in->destination.not_ports);
-	if (match_entity(u, rule, SIDE_SRC, &in->source) &&
-		match_entity(u, rule, SIDE_DST, &in->destination))
+	if (compile_match_entity(u, &rules, SIDE_SRC, &in->source) &&
+		compile_match_entity(u, &rules, SIDE_DST, &in->destination))
 		rc = emit_ports(u, &rules);
 	rule_list_free(&rules);
 	return rc;
@@ -554,7 +339,7 @@ static int compile_rule(struct unit *u)
 	return 0;
 }
 
-static int compile_rules(struct unit *u)
+int compile_rules(struct unit *u)
 {
 	for (u->index = 0; u->index < u->policy->rule_count[u->dir]; u->index++) {
 		u->in = &u->policy->rules[u->dir][u->index];
@@ -580,8 +365,8 @@ int compile_policy(const struct policy *policy, enum policy_direction dir, struc
 	return compile_rules(&u);
 }
 
-static void append_end(struct rule_list *rules, const struct policy *first,
-	enum policy_direction dir, enum compile_view view, struct needed_list *needed)
+void compile_end(struct rule_list *rules, const struct policy *first, enum policy_direction dir,
+	enum compile_view view, struct needed_list *needed)
 {
 	struct rule *end = rule_append(rules);
 	bool staged = view == VIEW_STAGED;
@@ -601,90 +386,4 @@ bool compile_is_staged(const struct policy *const *policies, size_t count)
 		if (policies[i]->staged)
 			return true;
 	return false;
-}
-
-/* Every policy of the unit's view, and the end. */
-static int compile_list(struct unit *common, const struct policy *const *policies, size_t count)
-{
-	const struct policy *first = NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		struct unit u = *common;
-
-		if (policies[i]->staged && u.view == VIEW_IN_FORCE)
-			continue;
-		u.policy = policies[i];
-		u.before = u.out->count;
-		if (compile_rules(&u) < 0)
-			return -1;
-		if (!first)
-			first = policies[i];
-	}
-	append_end(common->out, first, common->dir, common->view, common->needed);
-	return 0;
-}
-
-int compile_group(const struct policy *const *policies, size_t count,
-	const struct compile_scope *scope, struct rule_list *rules, struct needed_list *needed,
-	struct err *err)
-{
-	struct unit common = {.dir = scope->dir,
-		.only = scope->family,
-		.view = scope->view,
-		.out = rules,
-		.needed = needed,
-		.err = err};
-
-	return compile_list(&common, policies, count);
-}
-
-int compile_group_towards(const struct policy *const *policies, size_t count,
-	enum policy_direction dir, const struct compile_target *target, uint8_t family,
-	struct rule_list *rules, struct needed_list *needed, struct err *err)
-{
-	struct unit common = {.dir = dir,
-		.family = family,
-		.target = target,
-		.out = rules,
-		.needed = needed,
-		.err = err};
-
-	return compile_list(&common, policies, count);
-}
-
-/* --- group names ------------------------------------------------------------------------------- */
-
-uint32_t compile_group_name(const struct policy *const *policies, size_t count,
-	enum policy_direction dir, char name[NFT_NAME_MAX])
-{
-	const char *prefix = dir_prefix(dir);
-	cleanup_strbuf struct strbuf names = {0};
-	char part[NAME_PART + 1], hex[HASH_DIGITS + 1];
-	uint32_t number;
-
-	if (!count) {
-		snprintf(name, NFT_NAME_MAX, "%s_none", prefix);
-		return NUMBER_OF_NONE;
-	}
-	for (size_t i = 0; i < count; i++)
-		strbuf_addf(&names, "%s\n", policies[i]->name);
-	hash_text(names.text, hex, HASH_DIGITS);
-	identifier_part(policies[0]->name, part);
-	snprintf(name, NFT_NAME_MAX, "%s_%.*s_%s", prefix, GROUP_NAME_PART, part, hex);
-	hex[NUMBER_DIGITS] = '\0';
-	number = (uint32_t)strtoul(hex, NULL, 16);
-	return number ? number : NUMBER_OF_NONE; /* 0 is no number of a group */
-}
-
-char *compile_group_comment(
-	const struct policy *const *policies, size_t count, enum policy_direction dir)
-{
-	struct strbuf text = {0};
-
-	strbuf_addf(&text, "%s:", policy_direction_name(dir));
-	for (size_t i = 0; i < count && text.len < RULE_COMMENT_MAX; i++)
-		strbuf_addf(&text, "%s %s", i ? "," : "", policies[i]->name);
-	if (!count)
-		strbuf_add(&text, " no policy");
-	return strbuf_take(&text);
 }

@@ -4,11 +4,16 @@
  * endpoints in one direction: allow is return, deny and the end are "goto denied" (with counter, and rate limited nflog), which
  * drops, or in audit mode does nothing. Where some of the policies are staged, the chain begins with a jump to a chain of
  * its own that judges as if they were in force, reports what they would deny, and denies nothing.
+ *
+ * Where policies are of several tiers, "pass" is goto a chain that has what comes after the tier; a tier whose end is all that passes goes
+ * on in the same chain. Where network sets have labels that a selector matches, their blocks are looked up beside its set of endpoints:
+ * for a positive selector in a rule of their own, for a negated one in the same.
  */
 #ifndef BULKHEAD_COMPILE_H
 #define BULKHEAD_COMPILE_H
 
-#include "common/policy.h"
+#include "common/netset.h"
+#include "common/tier.h"
 #include "enforcerd/compile_target.h"
 #include "enforcerd/rule.h"
 
@@ -49,16 +54,30 @@ struct compile_scope {
 	enum policy_direction dir;
 	uint8_t family; /* 4 or 6: of the addresses that are led to it */
 	enum compile_view view;
+	const struct netset_list *netsets; /* all there are; NULL: none */
+	const char *
+		chain; /* a name for what comes after tiers, see compile_tier_chain(); at most COMPILE_CHAIN_MAX long */
+	/* NULL: any, which the kernel compares; else towards this destination alone, for clients of the family (compile_target.h). */
+	const struct compile_target *target;
 };
 
-/* The chain of endpoints governed by these policies, in this order (count may be 0: closed). */
+enum { COMPILE_CHAIN_MAX = NFT_NAME_MAX - 4 };
+
+struct compiled {
+	struct rule_list own;
+	struct rule_list tiers[TIERS_MAX]; /* chains 1.. that "pass" leads to */
+	size_t tier_count;
+};
+
+void compiled_free(struct compiled *compiled);
+
+/* "t1_<chain>": of the n-th (from 0) of compiled.tiers. */
+void compile_tier_chain(const char *chain, size_t n, char name[NFT_NAME_MAX]);
+
+/* The chain of endpoints governed by these policies, in this order (count may be 0: closed). What it made is the caller's also where it failed. */
 int compile_group(const struct policy *const *policies, size_t count,
-	const struct compile_scope *scope, struct rule_list *rules, struct needed_list *needed,
+	const struct compile_scope *scope, struct compiled *compiled, struct needed_list *needed,
 	struct err *err) must_check;
-/* The same towards one destination, for clients of one family; see compile_target.h. */
-int compile_group_towards(const struct policy *const *policies, size_t count,
-	enum policy_direction dir, const struct compile_target *target, uint8_t family,
-	struct rule_list *rules, struct needed_list *needed, struct err *err) must_check;
 /* Whether a group of these policies needs a chain of VIEW_STAGED. */
 bool compile_is_staged(const struct policy *const *policies, size_t count);
 

@@ -6,12 +6,12 @@
 #ifndef BULKHEAD_COMPILE_TARGET_H
 #define BULKHEAD_COMPILE_TARGET_H
 
-#include "common/label.h"
-#include "common/policy.h"
+#include "common/netset.h"
 
 struct compile_target {
-	const struct labels *labels; /* of the endpoint behind the published port */
-	struct ip ip;                /* its address */
+	const struct labels *labels;       /* of the endpoint behind the published port */
+	struct ip ip;                      /* its address */
+	const struct netset_list *netsets; /* those that have it; NULL: none */
 	uint8_t protocol;
 	uint16_t port; /* in the container */
 };

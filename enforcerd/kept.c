@@ -7,9 +7,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 /* Changes come in bursts, and a save waits for the disk. */
 enum { SAVE_AFTER_SECONDS = 1 };
+/* What is saved without waiting for it takes at most one part in this many of the time. */
+enum { RECENT_PART = 10 };
 
 struct kept {
 	char *dir; /* NULL: nothing is kept */
@@ -17,6 +20,8 @@ struct kept {
 	char boot[STATE_BOOT_SIZE];
 	bool loaded, earlier_boot, due;
 	struct event *timer;
+	struct event *recent_timer;
+	double recent_rest; /* CLOCK_MONOTONIC, seconds: until then the next one waits */
 	char trouble[ERR_TEXT_MAX];
 };
 
@@ -95,6 +100,53 @@ static void save(struct kept *kept)
 	snprintf(kept->trouble, sizeof(kept->trouble), "%s", err.text);
 }
 
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void save_recent(struct kept *kept)
+{
+	double before = now();
+	struct err err = {0};
+
+	memcpy(kept->content.boot, kept->boot, sizeof(kept->boot));
+	/* save() comes after it, and says what is wrong */
+	if (state_save_recent(kept->dir, &kept->content, &err) < 0)
+		log_debug("state", "%s", err.text);
+	kept->recent_rest = now() + (now() - before) * (RECENT_PART - 1);
+}
+
+static void on_recent_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct kept *kept = arg;
+
+	(void)fd;
+	(void)what;
+	/* unless save() has had it meanwhile */
+	if (kept->due)
+		save_recent(kept);
+}
+
+/*
+ * Before it is in force: a successor that knew an older head would take an older store for what it holds, and open again what was
+ * closed in the last second of this one's life.
+ */
+static void save_recent_soon(struct kept *kept)
+{
+	double rest = kept->recent_rest - now();
+	const struct timeval delay = {
+		.tv_sec = (long)rest, .tv_usec = (long)(rest * 1e6) % 1000000};
+
+	if (rest <= 0)
+		save_recent(kept);
+	else if (!evtimer_pending(kept->recent_timer, NULL))
+		evtimer_add(kept->recent_timer, &delay);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -139,6 +191,8 @@ void kept_take(struct kept *kept, const char *stream, const struct store_change 
 	}
 	if (changed || policies)
 		save_later(kept);
+	if (policies)
+		save_recent_soon(kept);
 }
 
 const char *kept_trouble(const struct kept *kept)
@@ -148,10 +202,30 @@ const char *kept_trouble(const struct kept *kept)
 
 /* --- loading ----------------------------------------------------------------------------------- */
 
+/* What the last one of this boot had no time to save. */
+static bool load_recent(struct kept *kept, const char *node)
+{
+	struct err err = {0};
+
+	if (state_load_recent(kept->dir, &kept->content, &err) < 0) {
+		if (err.code != ENOENT)
+			log_error("state", "%s: it is not used", err.text);
+		return false;
+	}
+	if (!strcmp(kept->content.boot, kept->boot) && kept->content.node &&
+		!strcmp(kept->content.node, node))
+		return true;
+	state_clear(&kept->content);
+	return false;
+}
+
 static void load(struct kept *kept, const char *node)
 {
 	struct err err = {0};
 
+	kept->loaded = load_recent(kept, node);
+	if (kept->loaded)
+		return;
 	if (state_load(kept->dir, &kept->content, &err) < 0) {
 		if (err.code != ENOENT)
 			log_error("state", "%s: it is not used", err.text);
@@ -182,6 +256,7 @@ struct kept *kept_new(struct event_base *base, const char *dir, const char *node
 	struct err err = {0};
 
 	kept->timer = evtimer_new(base, on_timer, kept);
+	kept->recent_timer = evtimer_new(base, on_recent_timer, kept);
 	if (!dir || !*dir)
 		return kept;
 	if (state_boot(kept->boot, &err) < 0) {
@@ -204,6 +279,7 @@ void kept_free(struct kept *kept)
 	if (kept->due)
 		save(kept);
 	event_free(kept->timer);
+	event_free(kept->recent_timer);
 	state_clear(&kept->content);
 	free(kept->dir);
 	free(kept);

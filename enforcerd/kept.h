@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is kept on disk (state.h) of what the store told: follows the streams, and saves what matters a moment after it changed.
+ * What is kept on disk (state.h) of what the store told: follows the streams, and saves what matters a moment after it changed; the
+ * policies at once for a successor in the same boot.
  * Nothing in force depends on it: what cannot be saved is said, and tried again with the next change.
  */
 #ifndef BULKHEAD_KEPT_H

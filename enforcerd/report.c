@@ -40,8 +40,8 @@ static void add_counts(struct fields *f, const struct world_stats *stats)
 		{"networks", stats->networks}, {"policies", stats->policies},
 		{"sets", stats->selectors}, {"groups", stats->groups},
 		{"conflicts", stats->conflicts}, {"bound", stats->bound},
-		{"unplaced", stats->withdrawn}, {"remote", stats->remote},
-		{"contested", stats->contested}};
+		{"unplaced", stats->withdrawn}, {"rejected_labels", stats->rejected},
+		{"remote", stats->remote}, {"contested", stats->contested}};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
 		add(f, counts[i].name, xasprintf("%zu", counts[i].value));
@@ -53,6 +53,7 @@ static void add_all(struct fields *f, const struct report *r)
 	add(f, "instance", xstrdup(r->instance));
 	add(f, "mode", xstrdup(mode_name(r->mode)));
 	add(f, "bridge", xstrdup(r->bridge));
+	add(f, "host_action", xstrdup(r->host_action));
 	add(f, "policies_head", xstrdup(r->policies_head));
 	add(f, "endpoints_head", xstrdup(r->endpoints_head));
 	add_counts(f, &r->stats);
@@ -66,6 +67,7 @@ static void add_all(struct fields *f, const struct report *r)
 	add(f, "last_culprit", xstrdup(r->culprit ? r->culprit : ""));
 	add_json(f, "problems", r->problems);
 	add_json(f, "not_enforced", r->not_enforced);
+	add_json(f, "refused", r->refused);
 	add_json(f, "bridges", r->bridges);
 	if (r->peers_news)
 		add_json(f, "peers", r->peers_news);
@@ -82,6 +84,16 @@ int report_publish(const struct report *report, struct redis *redis, redis_reply
 	for (size_t i = 0; i < f.count; i++)
 		free(f.values[i]);
 	return rc;
+}
+
+void report_release(struct report *r)
+{
+	json_decref(r->problems);
+	json_decref(r->not_enforced);
+	json_decref(r->refused);
+	json_decref(r->bridges);
+	json_decref(r->peers_news);
+	r->problems = r->not_enforced = r->refused = r->bridges = r->peers_news = NULL;
 }
 
 void report_metrics(const struct report *r, struct strbuf *out)

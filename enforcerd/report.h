@@ -13,7 +13,7 @@
 #include "enforcerd/world.h"
 
 struct report {
-	const char *node, *instance;
+	const char *node, *instance, *host_action;
 	const char *
 		bridge; /* where same-bridge traffic is judged: "bridge", "inet" (by br_netfilter) or "none" */
 	char policies_head
@@ -24,10 +24,10 @@ struct report {
 	long long last_commit_unix; /* 0: never */
 	unsigned long long commits, commit_failures;
 	char last_error[ERR_TEXT_MAX];
-	json_t *problems, *not_enforced; /* arrays of strings, borrowed */
-	json_t *bridges;                 /* object: interface -> isolation, borrowed */
-	struct peers_counts peers;       /* other nodes */
-	json_t *peers_news; /* as peers_news() gives it; NULL: what was written last still holds; borrowed */
+	json_t *problems, *not_enforced, *refused; /* arrays of strings */
+	json_t *bridges;                           /* object: interface -> isolation */
+	struct peers_counts peers;                 /* other nodes */
+	json_t *peers_news; /* as peers_news() gives it; NULL: what was written last still holds */
 	bool redis_connected, synced, in_force;
 	enum mode mode;
 	uint32_t generation; /* of judged flows; 0: every packet is judged */
@@ -39,6 +39,8 @@ struct report {
 /* HSETs bulkhead:v1:status:<node>. fn is called with the reply. -1 when it could not be sent. */
 int report_publish(
 	const struct report *report, struct redis *redis, redis_reply_fn *fn, void *arg) must_check;
+/* Gives the JSON members back. */
+void report_release(struct report *report);
 void report_metrics(const struct report *report, struct strbuf *out);
 
 #endif

@@ -59,6 +59,8 @@
 #define MAP_STRICT_BRIDGED    "strict_bridged" /* bridge : jump chain, for flows within it (bridge) */
 #define SET_GATEWAYS4         "gateways4"      /* the bridges' own addresses (bridge) */
 #define SET_GATEWAYS6         "gateways6"
+#define SET_OFF_BRIDGE4       "off_bridge4" /* addresses of endpoints on no bridge (bridge) */
+#define SET_OFF_BRIDGE6       "off_bridge6"
 #define SET_REMOTE4           "remote4" /* addresses of other nodes' endpoints (bridge) */
 #define SET_REMOTE6           "remote6"
 #define SET_CONTESTED4        "contested4" /* those that two of them claim */

@@ -239,12 +239,16 @@ static void build_bound(struct ruleset *rs, const struct skeleton_config *config
 	bound_elsewhere(&rules, FIELD_IP, 6, SET_OWNED6, SET_AT6);
 	bound_elsewhere(&rules, FIELD_IP, 4, SET_GATEWAYS4, NULL);
 	bound_elsewhere(&rules, FIELD_IP, 6, SET_GATEWAYS6, NULL);
+	bound_elsewhere(&rules, FIELD_IP, 4, SET_OFF_BRIDGE4, NULL);
+	bound_elsewhere(&rules, FIELD_IP, 6, SET_OFF_BRIDGE6, NULL);
 	if (config->anti_spoof) {
 		bound_elsewhere(&rules, FIELD_ETHER_SADDR, 0, SET_OWNED_MACS, SET_PORT_MACS);
 		bound_elsewhere(&rules, FIELD_ARP_SPA, 4, SET_OWNED4, SET_AT4);
 		bound_elsewhere(&rules, FIELD_ARP_SPA, 4, SET_GATEWAYS4, NULL);
+		bound_elsewhere(&rules, FIELD_ARP_SPA, 4, SET_OFF_BRIDGE4, NULL);
 		bound_elsewhere(&rules, FIELD_ND_TARGET, 6, SET_OWNED6, SET_AT6);
 		bound_elsewhere(&rules, FIELD_ND_TARGET, 6, SET_GATEWAYS6, NULL);
+		bound_elsewhere(&rules, FIELD_ND_TARGET, 6, SET_OFF_BRIDGE6, NULL);
 	}
 	add_chain(rs, CHAIN_BOUND, "what is bound to another port", &rules);
 }
@@ -483,6 +487,8 @@ void skeleton_build_bridge(struct ruleset *rs, const struct skeleton_config *con
 		{SET_ENDPOINT_PORTS, SET_IFNAME, "ports of endpoints"},
 		{SET_GATEWAYS4, SET_IPV4, "the bridges' own addresses"},
 		{SET_GATEWAYS6, SET_IPV6, "the bridges' own addresses"},
+		{SET_OFF_BRIDGE4, SET_IPV4, "endpoints on no bridge"},
+		{SET_OFF_BRIDGE6, SET_IPV6, "endpoints on no bridge"},
 		{SET_REMOTE4, SET_IPV4, "endpoints of other nodes"},
 		{SET_REMOTE6, SET_IPV6, "endpoints of other nodes"},
 	};

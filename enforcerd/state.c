@@ -55,7 +55,7 @@ static int write_all(int fd, const char *text, size_t len)
 }
 
 /* close() is looked at too: some file systems say only there that there is no room. */
-static int write_new(int dir, const char *text, size_t len)
+static int write_new(int dir, const char *text, size_t len, bool wait)
 {
 	cleanup_close int fd = -1;
 
@@ -63,12 +63,14 @@ static int write_new(int dir, const char *text, size_t len)
 	if (unlinkat(dir, STATE_FILE_NEW, 0) < 0 && errno != ENOENT)
 		return -1;
 	fd = openat(dir, STATE_FILE_NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || fchmod(fd, 0600) < 0 || write_all(fd, text, len) < 0 || fsync(fd) < 0)
+	if (fd < 0 || fchmod(fd, 0600) < 0 || write_all(fd, text, len) < 0 ||
+		(wait && fsync(fd) < 0))
 		return -1;
 	return close(steal_fd(&fd));
 }
 
-int state_save(const char *dir, const struct state_content *content, struct err *err)
+static int save(const char *dir, const char *name, bool wait, const struct state_content *content,
+	struct err *err)
 {
 	size_t len = 0;
 	cleanup_free char *text = state_encode(content, &len, err);
@@ -77,12 +79,24 @@ int state_save(const char *dir, const struct state_content *content, struct err 
 
 	if (fd < 0)
 		return -1;
-	if (write_new(fd, text, len) == 0 && renameat(fd, STATE_FILE_NEW, fd, STATE_FILE) == 0 &&
-		fsync(fd) == 0)
+	/* what is recent until now goes after the new one is there, and before a later one comes */
+	if (write_new(fd, text, len, wait) == 0 && renameat(fd, STATE_FILE_NEW, fd, name) == 0 &&
+		(!wait || ((unlinkat(fd, STATE_FILE_RECENT, 0) == 0 || errno == ENOENT) &&
+				  fsync(fd) == 0)))
 		return 0;
 	cause = errno;
 	(void)unlinkat(fd, STATE_FILE_NEW, 0);
-	return err_set(err, cause, "write %s/%s", dir, STATE_FILE);
+	return err_set(err, cause, "write %s/%s", dir, name);
+}
+
+int state_save(const char *dir, const struct state_content *content, struct err *err)
+{
+	return save(dir, STATE_FILE, true, content, err);
+}
+
+int state_save_recent(const char *dir, const struct state_content *content, struct err *err)
+{
+	return save(dir, STATE_FILE_RECENT, false, content, err);
 }
 
 /* --- reading ----------------------------------------------------------------------------------- */
@@ -140,7 +154,7 @@ static int load_file(int fd, struct state_content *content, struct err *err)
 	return state_decode(text, (size_t)got, content, err);
 }
 
-int state_load(const char *dir, struct state_content *content, struct err *err)
+static int load(const char *dir, const char *name, struct state_content *content, struct err *err)
 {
 	cleanup_close int at = -1;
 	cleanup_close int fd = -1;
@@ -149,10 +163,20 @@ int state_load(const char *dir, struct state_content *content, struct err *err)
 	at = open_dir(dir, err);
 	if (at < 0)
 		return -1;
-	fd = openat(at, STATE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return err_set(err, errno, "open %s/%s", dir, STATE_FILE);
+		return err_set(err, errno, "open %s/%s", dir, name);
 	if (check_owner(at, "its directory", err) < 0 || load_file(fd, content, err) < 0)
-		return err_wrap(err, "state file %s/%s is not used", dir, STATE_FILE);
+		return err_wrap(err, "state file %s/%s is not used", dir, name);
 	return 0;
+}
+
+int state_load(const char *dir, struct state_content *content, struct err *err)
+{
+	return load(dir, STATE_FILE, content, err);
+}
+
+int state_load_recent(const char *dir, struct state_content *content, struct err *err)
+{
+	return load(dir, STATE_FILE_RECENT, content, err);
 }

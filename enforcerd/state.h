@@ -13,7 +13,8 @@
 
 #include <stdbool.h>
 
-#define STATE_FILE "state"
+#define STATE_FILE        "state"
+#define STATE_FILE_RECENT "state.recent"
 
 enum {
 	STATE_VERSION = 1,
@@ -43,8 +44,17 @@ void state_clear(struct state_content *content);
  * milliseconds as a rule. After a failure the file is as it was before. */
 int state_save(const char *dir, const struct state_content *content, struct err *err) must_check;
 
+/*
+ * The same beside it, without waiting for the disk: it outlives this process, but perhaps not the machine. The next state_save()
+ * removes it.
+ */
+int state_save_recent(
+	const char *dir, const struct state_content *content, struct err *err) must_check;
+
 /* *content is the caller's to clear. On failure it is empty; err->code ENOENT: there is no file. */
 int state_load(const char *dir, struct state_content *content, struct err *err) must_check;
+/* What is newer than that, if there is any. It is of use only in the boot in which it was written. */
+int state_load_recent(const char *dir, struct state_content *content, struct err *err) must_check;
 
 /* The kernel's id of this boot. */
 int state_boot(char boot[STATE_BOOT_SIZE], struct err *err) must_check;

@@ -110,6 +110,7 @@ static void on_placed(const char *id, enum placement placement, const struct por
 {
 	static const char *const words[] = {[PLACE_WITHDRAWN] = "is at no port",
 		[PLACE_DOUBTFUL] = "is in doubt",
+		[PLACE_ELSEWHERE] = "is on no bridge",
 		[PLACE_PROVISIONAL] = "is being started",
 		[PLACE_BOUND] = "is at port"};
 	struct whereabouts *w = arg;
@@ -159,6 +160,15 @@ static void on_bridges(void *arg)
 
 /* --- records ----------------------------------------------------------------------------------- */
 
+/*
+ * Its packets can come to this host's hooks with its own address, though by no port of a bridge. Those of an overlay network cannot:
+ * they leave it by docker_gwbridge, with another address, and by that their container is known.
+ */
+static bool is_elsewhere(const struct endpoint *record)
+{
+	return strcmp(record->driver, "bridge") != 0 && strcmp(record->driver, "overlay") != 0;
+}
+
 static void on_endpoint(const struct endpoint *record, const char *bridge, void *arg)
 {
 	struct whereabouts *w = arg;
@@ -168,7 +178,7 @@ static void on_endpoint(const struct endpoint *record, const char *bridge, void 
 		.ipv4 = record->ipv4,
 		.ipv6 = record->ipv6};
 
-	if (!bridge)
+	if (!bridge && !is_elsewhere(record))
 		return;
 	memcpy(endpoint.mac, record->mac, sizeof(endpoint.mac));
 	w->applying = true;

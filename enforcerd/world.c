@@ -110,17 +110,21 @@ void world_problem(struct world *world, enum store_kind kind, const char *id, co
 		w_text_remove(&world->problems, key);
 }
 
+static bool is_of_stream(const struct w_text *problem, const char *stream)
+{
+	cleanup_free char *word = xstrndup(problem->key, strcspn(problem->key, " "));
+	enum store_kind kind;
+
+	return store_kind_parse(word, &kind) && store_stream_has(stream, kind);
+}
+
 void world_problems_forget(struct world *world, const char *stream)
 {
 	struct w_text *entry, *next;
 
-	HASH_ITER (hh, world->problems, entry, next) {
-		cleanup_free char *word = xstrndup(entry->key, strcspn(entry->key, " "));
-		enum store_kind kind;
-
-		if (store_kind_parse(word, &kind) && store_stream_has(stream, kind))
+	HASH_ITER (hh, world->problems, entry, next)
+		if (is_of_stream(entry, stream))
 			w_text_remove(&world->problems, entry->key);
-	}
 }
 
 /* --- life -------------------------------------------------------------------------------------- */
@@ -144,7 +148,9 @@ struct world *world_new(const struct world_config *config)
 
 static void policy_entry_free(struct w_policy *policy)
 {
-	policy_free(policy->policy);
+	if (policy->policy != policy->read)
+		policy_free(policy->policy);
+	policy_free(policy->read);
 	free(policy);
 }
 
@@ -166,6 +172,7 @@ void world_free(struct world *world)
 		HASH_DEL(world->policies, policy);
 		policy_entry_free(policy);
 	}
+	world_tiers_free(world);
 	text_table_free(&world->isolation);
 	text_table_free(&world->labels);
 	text_table_free(&world->modes);
@@ -463,7 +470,8 @@ void world_stats(const struct world *world, struct world_stats *stats)
 	};
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
 		stats->bound += endpoint->where.placement == PLACE_BOUND;
-		stats->withdrawn += !world_present(endpoint);
+		stats->withdrawn += !world_present(endpoint) && world_has_port(endpoint);
+		stats->rejected += labels_count(endpoint->record->rejected);
 	}
 }
 
@@ -552,6 +560,24 @@ json_t *world_not_enforced(const struct world *world)
 					"network %s (%s): its traffic does not pass this host's bridges",
 					network->record->name, network->record->driver));
 	return sorted(&lines);
+}
+
+/* All of them, unlike sentences: whoever waits for a record asks whether it is among them. */
+json_t *world_refused(const struct world *world)
+{
+	json_t *list = json_array();
+	struct w_list keys = {0};
+	const struct w_text *entry;
+
+	for (entry = world->problems; entry; entry = entry->hh.next)
+		if (is_of_stream(entry, STORE_POLICIES_STREAM))
+			w_list_add(&keys, entry->key);
+	if (keys.count)
+		qsort(keys.items, keys.count, sizeof(*keys.items), compare_lines);
+	for (size_t i = 0; i < keys.count; i++)
+		json_array_append_new(list, json_string(keys.items[i]));
+	w_list_free(&keys);
+	return list;
 }
 
 json_t *world_bridges_json(struct world *world)

@@ -101,6 +101,7 @@ const struct world_bridge *world_bridges(struct world *world, size_t *count);
 struct world_stats {
 	size_t endpoints, isolated, networks, policies, selectors, groups, conflicts;
 	size_t bound, withdrawn; /* endpoints */
+	size_t rejected;         /* labels that do not count, of all endpoints */
 	size_t remote;           /* addresses of other nodes' endpoints that count here */
 	size_t contested;        /* of these, claimed by two */
 };
@@ -111,6 +112,8 @@ void world_stats(const struct world *world, struct world_stats *stats);
  * networks that cannot be enforced (macvlan, ...). Two JSON arrays of strings; caller owns. */
 json_t *world_problems(const struct world *world);
 json_t *world_not_enforced(const struct world *world);
+/* "KIND ID" of each record of the policies stream that could not be used as it is, sorted, for programs; caller owns. */
+json_t *world_refused(const struct world *world);
 /* Managed bridge -> isolation, for status; caller owns. */
 json_t *world_bridges_json(struct world *world);
 

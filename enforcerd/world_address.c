@@ -84,16 +84,26 @@ static void settle_set(struct world *world, struct w_address *address, const cha
 		ruleset_del(world->rs, set, &key);
 }
 
-/* Whoever is known to be there or to be starting; two of them are none. */
+/* At a port, starting, or in doubt. */
+static bool is_on_bridge(const struct w_address *address)
+{
+	for (size_t i = 0; i < address->owners.count; i++)
+		if (!world_elsewhere(address->owners.items[i]))
+			return true;
+	return false;
+}
+
+/* Whoever is known to be there or to be starting; two of them are none. Who is on no bridge does not count beside who is. */
 static struct w_endpoint *owner_of(const struct w_address *address, bool *conflict)
 {
 	struct w_endpoint *found = NULL;
+	bool on_bridge = is_on_bridge(address);
 
 	*conflict = false;
 	for (size_t i = 0; i < address->owners.count; i++) {
 		struct w_endpoint *owner = address->owners.items[i];
 
-		if (world_doubtful(owner))
+		if (world_doubtful(owner) || (on_bridge && world_elsewhere(owner)))
 			continue;
 		*conflict |= found != NULL;
 		found = owner;
@@ -132,6 +142,15 @@ static bool is_doubtful(const struct w_address *address)
 			return !is_bound(address);
 	}
 	return false;
+}
+
+/* Said at a port of a bridge it is a lie, unless it is somebody's there as well. */
+static void settle_off_bridge(struct world *world, struct w_address *address)
+{
+	static const char *const sets[] = {SET_OFF_BRIDGE4, SET_OFF_BRIDGE6};
+
+	settle_set(world, address, sets, &address->off_bridge,
+		address->owners.count && !is_on_bridge(address));
 }
 
 /* In doubt: docker-proxy may serve it as well, and no port has it. */
@@ -280,6 +299,7 @@ static void settle_owned(struct world *world, struct w_address *address)
 	note_closed(world, address, closed);
 	settle_remote(world, address, false);
 	settle_sets(world, address, isolated, doubtful);
+	settle_off_bridge(world, address);
 	for (int dir = 0; dir < DIR_COUNT && isolated; dir++)
 		groups[dir] = closed ? world_group_get(world, (enum policy_direction)dir, NULL, 0)
 				     : owner->groups[dir];
@@ -295,6 +315,7 @@ static void disown(struct world *world, struct w_address *address)
 
 	note_closed(world, address, false);
 	settle_sets(world, address, false, false);
+	settle_off_bridge(world, address);
 	settle_groups(world, address, none, NULL);
 }
 

@@ -257,19 +257,66 @@ struct compilation {
 	const char *comment;
 };
 
-/* Policies were compiled when they were taken in, so that here it cannot fail; if it does, the chain is closed. */
-static void compile_view(
-	const struct compilation *c, enum compile_view view, struct rule_list *rules)
+void world_group_tiers(
+	const char *prefix, const struct w_group *group, uint8_t family, char name[NFT_NAME_MAX])
 {
-	const struct compile_scope scope = {c->group->dir, c->family, view};
+	const char *hash = strrchr(group->name, '_');
+
+	snprintf(name, NFT_NAME_MAX, "%s%.2s%.13s_%c", prefix, group->name, hash ? hash : "",
+		family == 6 ? '6' : '4');
+}
+
+/* The name for what comes after tiers, in both views. */
+static void tiers_name(const struct compilation *c, enum compile_view view, char name[NFT_NAME_MAX])
+{
+	world_group_tiers(view == VIEW_STAGED ? "st_" : "", c->group, c->family, name);
+}
+
+/* Puts what comes after tiers in its chains, and drops those that are no more. Takes the rules over. */
+static void put_tiers(struct world *world, const struct compilation *c, enum compile_view view,
+	struct compiled *compiled)
+{
+	char base[NFT_NAME_MAX], name[NFT_NAME_MAX];
+	size_t *there = &c->chains->tiers[view];
+
+	tiers_name(c, view, base);
+	for (size_t i = 0; i < compiled->tier_count; i++) {
+		compile_tier_chain(base, i, name);
+		ruleset_chain(world->rs, name, c->comment, &compiled->tiers[i]);
+	}
+	for (size_t i = compiled->tier_count; i < *there; i++) {
+		compile_tier_chain(base, i, name);
+		ruleset_chain_drop(world->rs, name);
+	}
+	*there = compiled->tier_count;
+}
+
+/*
+ * Policies were compiled when they were taken in; network sets and tiers, which came since, may make too much of them together: then the
+ * chain is closed.
+ */
+static void compile_view(struct world *world, const struct compilation *c, enum compile_view view,
+	struct rule_list *rules)
+{
+	char base[NFT_NAME_MAX];
+	const struct compile_scope scope = {.dir = c->group->dir,
+		.family = c->family,
+		.view = view,
+		.netsets = &world->netset_list,
+		.chain = base};
+	struct compiled compiled = {0};
 	struct err err = {0};
 
-	if (compile_group(c->policies, c->group->policy_count, &scope, rules, &c->chains->needed,
-		    &err) == 0)
-		return;
-	log_error("world", "group %s is closed: %s", c->group->name, err.text);
-	rule_list_free(rules);
-	rule_append(rules)->verdict = VERDICT_DROP;
+	tiers_name(c, view, base);
+	if (compile_group(c->policies, c->group->policy_count, &scope, &compiled,
+		    &c->chains->needed, &err) < 0) {
+		log_error("world", "group %s is closed: %s", c->group->name, err.text);
+		compiled_free(&compiled);
+		rule_append(&compiled.own)->verdict =
+			view == VIEW_STAGED ? VERDICT_RETURN : VERDICT_DROP;
+	}
+	put_tiers(world, c, view, &compiled);
+	*rules = compiled.own;
 }
 
 /* The chain that tells what staged policies would do stands ahead of the group's own rules. */
@@ -280,7 +327,7 @@ static void put_staged(struct world *world, const struct compilation *c, struct 
 
 	jump->verdict = VERDICT_JUMP;
 	staged_name(c->group, c->family, jump->target);
-	compile_view(c, VIEW_STAGED, &staged);
+	compile_view(world, c, VIEW_STAGED, &staged);
 	ruleset_chain(world->rs, jump->target, c->comment, &staged);
 }
 
@@ -318,7 +365,7 @@ static void compile_chains(struct world *world, const struct compilation *c)
 		world, c->group->dir == DIR_INGRESS ? SIDE_SRC : SIDE_DST, c->family, &rules);
 	if (c->chains->staged)
 		put_staged(world, c, &rules);
-	compile_view(c, VIEW_IN_FORCE, &own);
+	compile_view(world, c, VIEW_IN_FORCE, &own);
 	for (size_t i = 0; i < own.count; i++)
 		rule_append_copy(&rules, &own.items[i]);
 	rule_list_free(&own);
@@ -326,8 +373,10 @@ static void compile_chains(struct world *world, const struct compilation *c)
 	world_needed_ref(world, &c->chains->needed);
 	put_chain(world, c, &rules);
 	staged_name(c->group, c->family, name);
-	if (was_staged && !c->chains->staged)
+	if (was_staged && !c->chains->staged) {
 		ruleset_chain_drop(world->rs, name);
+		put_tiers(world, c, VIEW_STAGED, &(struct compiled){0});
+	}
 	world_needed_unref(world, &before);
 	if (c->group->dir == DIR_EGRESS)
 		world_published_group(world, c->group, c->family);
@@ -437,6 +486,15 @@ static void forget_group(struct world *world, struct w_group *group)
 	group_free(group);
 }
 
+static void drop_tiers(struct world *world, struct w_group *group, uint8_t family)
+{
+	const struct compilation c = {
+		.group = group, .family = family, .chains = chains_of(group, family)};
+
+	put_tiers(world, &c, VIEW_IN_FORCE, &(struct compiled){0});
+	put_tiers(world, &c, VIEW_STAGED, &(struct compiled){0});
+}
+
 static void drop_chains(struct world *world, struct w_group *group, uint8_t family)
 {
 	struct w_group_chains *chains = chains_of(group, family);
@@ -449,6 +507,7 @@ static void drop_chains(struct world *world, struct w_group *group, uint8_t fami
 	staged_name(group, family, name);
 	if (chains->staged)
 		ruleset_chain_drop(world->rs, name);
+	drop_tiers(world, group, family);
 	world_published_group_drop(world, group, family);
 	world_group_chain(group, family, name);
 	ruleset_chain_drop(world->rs, name);

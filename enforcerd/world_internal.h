@@ -3,6 +3,7 @@
  * The world's body, shared by its files:
  *   world.c          changes in, problems and counts out
  *   world_policy.c   the policies stream
+ *   world_tier.c     its tiers and network sets
  *   world_endpoint.c what an endpoint's labels, network and policies make of it
  *   world_address.c  what an address, by its owners, has in the ruleset
  *   world_remote.c   endpoints of other nodes
@@ -26,12 +27,28 @@
 #include <uthash.h>
 
 struct w_policy {
-	struct policy *policy;
-	bool closed;       /* its record is bad: what it selects is denied */
-	bool seen;         /* by the snapshot being applied */
-	size_t rank;       /* place in evaluation order */
-	size_t unisolated; /* endpoints that it selects in vain */
+	struct policy *read;     /* of its record */
+	struct policy *policy;   /* in force: the same, or where its tier is not there, closed */
+	const struct tier *tier; /* NULL: not there */
+	bool closed;             /* its record is bad: what it selects is denied */
+	bool seen;               /* by the snapshot being applied */
+	size_t rank;             /* place in evaluation order */
+	size_t unisolated;       /* endpoints that it selects in vain */
 	struct w_policy *next_dead;
+	char name[POLICY_NAME_MAX + 1];
+	UT_hash_handle hh;
+};
+
+struct w_tier {
+	struct tier *tier;
+	bool seen;
+	char name[POLICY_NAME_MAX + 1];
+	UT_hash_handle hh;
+};
+
+struct w_netset {
+	struct netset *set;
+	bool seen;
 	char name[POLICY_NAME_MAX + 1];
 	UT_hash_handle hh;
 };
@@ -56,8 +73,10 @@ struct w_group_chains {
 	size_t refs;               /* endpoints and addresses of the family */
 	bool there;                /* in the ruleset */
 	bool staged;               /* has a chain for its staged policies */
+	size_t tiers[2];           /* chains for what comes after tiers, by enum compile_view */
 	struct needed_list needed; /* what its chains refer to */
 	bool published;            /* has a chain towards published ports */
+	size_t published_tiers;    /* and for what comes after tiers */
 	struct needed_list published_needed;
 };
 
@@ -136,7 +155,7 @@ struct w_address {
 	struct w_list owners;  /* struct w_endpoint *, those in doubt as well */
 	struct w_list remotes; /* struct w_remote *: they count while there is no owner */
 	/* what the ruleset has of it */
-	bool isolated, unready, owned, closed, remote, contested;
+	bool isolated, unready, owned, closed, off_bridge, remote, contested;
 	struct w_group *groups[DIR_COUNT];
 	struct w_list selectors;
 	struct w_network *known_in;
@@ -173,6 +192,11 @@ struct world {
 	struct w_policy **order; /* policies in evaluation order */
 	size_t order_count;
 	struct w_policy *dead;
+	struct w_tier *tiers;
+	bool tiers_stale; /* where policies have their places */
+	struct w_netset *netsets;
+	struct netset_list netset_list; /* the same, by name */
+	bool netsets_stale;
 	struct selector_index *selecting; /* policies by their selectors */
 	struct w_selector *selectors;
 	struct selector_index *matching; /* selectors by themselves */
@@ -216,6 +240,21 @@ void w_text_remove(struct w_text **table, const char *key);
 int world_policies_apply(struct world *world, const struct store_change *changes, size_t count,
 	bool whole, struct err *err) must_check;
 
+/* Its groups are to be compiled again. */
+void world_mark_groups(struct world *world, const struct w_policy *policy);
+
+/* world_tier.c */
+/* Whether a changed record can be taken, of kinds KIND_TIER and KIND_NETSET; else the whole batch is refused. */
+int world_tier_check(
+	const struct world *world, const struct store_change *change, struct err *err) must_check;
+void world_tier_change(struct world *world, const struct store_change *change);
+void world_tiers_unsee(struct world *world);
+void world_tiers_sweep(struct world *world); /* what has not been seen since */
+/* NULL: not there. */
+const struct tier *world_tier_of(const struct world *world, const struct policy *policy);
+void world_netsets_settle(struct world *world);
+void world_tiers_free(struct world *world);
+
 /* world_endpoint.c */
 /*
  * First the groups of every stale endpoint, then its selectors and addresses: a group may bring selectors, and while endpoints
@@ -243,6 +282,18 @@ static inline bool world_doubtful(const struct w_endpoint *endpoint)
 static inline bool world_present(const struct w_endpoint *endpoint)
 {
 	return endpoint->where.placement > PLACE_DOUBTFUL;
+}
+
+/* It counts, but whoever has its address on a bridge of this host goes before. */
+static inline bool world_elsewhere(const struct w_endpoint *endpoint)
+{
+	return endpoint->where.placement == PLACE_ELSEWHERE;
+}
+
+/* Whether it ought to be at a port of a bridge of this host. */
+static inline bool world_has_port(const struct w_endpoint *endpoint)
+{
+	return !strcmp(endpoint->record->driver, "bridge");
 }
 
 /* Whether anybody else could be taken for it at its addresses. */
@@ -296,6 +347,9 @@ void world_group_ref(struct world *world, struct w_group *group, unsigned famili
 void world_group_unref(struct world *world, struct w_group *group, unsigned families);
 /* Of its chain for the family (4, 6). */
 void world_group_chain(const struct w_group *group, uint8_t family, char name[NFT_NAME_MAX]);
+/* A name for its chains of what comes after tiers (compile_tier_chain()). */
+void world_group_tiers(
+	const char *prefix, const struct w_group *group, uint8_t family, char name[NFT_NAME_MAX]);
 void world_group_recompile(struct world *world, struct w_group *group);
 void world_groups_collect(struct world *world); /* drops groups and sets that nothing uses */
 void world_groups_free(struct world *world);

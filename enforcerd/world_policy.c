@@ -9,8 +9,11 @@
 
 static int compare_policies(const void *a, const void *b)
 {
-	return policy_cmp(
-		(*(struct w_policy *const *)a)->policy, (*(struct w_policy *const *)b)->policy);
+	const struct w_policy *first = *(struct w_policy *const *)a,
+			      *second = *(struct w_policy *const *)b;
+	int order = tier_cmp(first->tier, second->tier);
+
+	return order ? order : policy_cmp(first->policy, second->policy);
 }
 
 static void sort_policies(struct world *world)
@@ -99,7 +102,8 @@ static int read_policy(const struct world *world, const struct store_change *cha
 
 static bool same_place(const struct policy *a, const struct policy *b)
 {
-	return !policy_cmp(a, b) && a->governs[DIR_INGRESS] == b->governs[DIR_INGRESS] &&
+	return tier_same(a, b) && !policy_cmp(a, b) &&
+	       a->governs[DIR_INGRESS] == b->governs[DIR_INGRESS] &&
 	       a->governs[DIR_EGRESS] == b->governs[DIR_EGRESS] &&
 	       !strcmp(selector_canonical(a->selector), selector_canonical(b->selector));
 }
@@ -122,7 +126,7 @@ static void mark_selected(struct world *world, const struct policy *a, const str
 	}
 }
 
-static void mark_groups(struct world *world, const struct w_policy *policy)
+void world_mark_groups(struct world *world, const struct w_policy *policy)
 {
 	struct w_group *group;
 
@@ -130,6 +134,23 @@ static void mark_groups(struct world *world, const struct w_policy *policy)
 		for (size_t i = 0; i < group->policy_count; i++)
 			group->stale |= group->policies[i] == policy;
 	world->groups_stale = true;
+}
+
+/* What is in force of what was read: itself, or where its tier is not there, what denies. */
+static void resolve(struct world *world, struct w_policy *entry)
+{
+	if (entry->policy != entry->read)
+		policy_free(entry->policy);
+	entry->tier = world_tier_of(world, entry->read);
+	entry->policy = entry->tier ? entry->read : policy_closed(entry->read);
+	entry->policy->tier_passes = entry->tier && entry->tier->passes;
+}
+
+static void policy_free_both(struct w_policy *entry)
+{
+	if (entry->policy != entry->read)
+		policy_free(entry->policy);
+	policy_free(entry->read);
 }
 
 /* Takes the policy over. */
@@ -143,25 +164,55 @@ static void put_policy(struct world *world, const char *name, struct policy *pol
 		HASH_ADD_STR(world->policies, name, entry);
 		mark_selected(world, NULL, policy);
 	} else {
-		mark_groups(world, entry);
-		if (!same_place(entry->policy, policy))
-			mark_selected(world, entry->policy, policy);
-		selector_index_remove(world->selecting, entry->policy->selector, entry);
-		policy_free(entry->policy);
+		world_mark_groups(world, entry);
+		if (!same_place(entry->read, policy))
+			mark_selected(world, entry->read, policy);
+		selector_index_remove(world->selecting, entry->read->selector, entry);
+		policy_free_both(entry);
 	}
 	selector_index_add(world->selecting, policy->selector, entry);
-	entry->policy = policy;
+	entry->read = entry->policy = policy;
+	resolve(world, entry);
 	entry->seen = true;
 }
 
 static void remove_policy(struct world *world, struct w_policy *policy)
 {
-	mark_selected(world, policy->policy, NULL);
+	mark_selected(world, policy->read, NULL);
 	HASH_DEL(world->policies, policy);
-	selector_index_remove(world->selecting, policy->policy->selector, policy);
+	selector_index_remove(world->selecting, policy->read->selector, policy);
 	/* groups still point at it until their endpoints have been settled */
 	policy->next_dead = world->dead;
 	world->dead = policy;
+}
+
+static void note_no_tier(struct world *world, const struct w_policy *entry)
+{
+	cleanup_free char *text =
+		xasprintf("policy %s: its tier \"%s\" is not there; what it selects is denied",
+			entry->name, tier_of(entry->read));
+
+	world_problem(world, KIND_POLICY, entry->name, text);
+}
+
+/* Tiers came, went or changed, and with them the places of what is in them. */
+static void settle_tiers(struct world *world)
+{
+	struct w_policy *entry;
+
+	for (entry = world->policies; entry && world->tiers_stale; entry = entry->hh.next) {
+		bool was_there = entry->tier != NULL;
+
+		world_mark_groups(world, entry);
+		mark_selected(world, entry->read, NULL);
+		resolve(world, entry);
+		if (!was_there && entry->tier)
+			world_problem(world, KIND_POLICY, entry->name, NULL);
+	}
+	world->tiers_stale = false;
+	for (entry = world->policies; entry; entry = entry->hh.next)
+		if (!entry->tier)
+			note_no_tier(world, entry);
 }
 
 /* --- isolation and operator labels ------------------------------------------------------------- */
@@ -284,9 +335,10 @@ static int read_policies(const struct world *world, const struct store_change *c
 	read->items = xcalloc(count, sizeof(*read->items));
 	read->problems = xcalloc(count, sizeof(*read->problems));
 	for (size_t i = 0; i < count; i++)
-		if (changes[i].kind == KIND_POLICY && changes[i].record &&
-			read_policy(world, &changes[i], &read->items[i], &read->problems[i], err) <
-				0)
+		if ((changes[i].kind == KIND_POLICY && changes[i].record &&
+			    read_policy(world, &changes[i], &read->items[i], &read->problems[i],
+				    err) < 0) ||
+			world_tier_check(world, &changes[i], err) < 0)
 			return -1;
 	return 0;
 }
@@ -307,6 +359,10 @@ static void apply_policy_change(struct world *world, const struct store_change *
 
 static void apply_other_change(struct world *world, const struct store_change *change)
 {
+	if (change->kind == KIND_TIER || change->kind == KIND_NETSET) {
+		world_tier_change(world, change);
+		return;
+	}
 	if (!change->record)
 		world_problem(world, change->kind, change->id, NULL);
 	if (change->kind == KIND_ISOLATION) {
@@ -337,6 +393,7 @@ static void clear_seen_policies(struct world *world)
 
 	for (policy = world->policies; policy; policy = policy->hh.next)
 		policy->seen = false;
+	world_tiers_unsee(world);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		for (entry = *tables[i]; entry; entry = entry->hh.next)
 			entry->seen = false;
@@ -362,6 +419,7 @@ static void sweep_policies(struct world *world)
 	HASH_ITER (hh, world->policies, policy, next)
 		if (!policy->seen)
 			remove_policy(world, policy);
+	world_tiers_sweep(world);
 	sweep_table(world, &world->isolation, false);
 	sweep_table(world, &world->modes, false);
 	sweep_table(world, &world->labels, true);
@@ -388,6 +446,8 @@ int world_policies_apply(struct world *world, const struct store_change *changes
 		}
 		if (whole)
 			sweep_policies(world);
+		settle_tiers(world);
+		world_netsets_settle(world);
 		sort_policies(world);
 		settle_mode(world);
 		settle_networks(world);

@@ -25,6 +25,7 @@ struct w_published {
 	uint8_t protocol, family; /* of the client */
 	struct ip target;
 	char chain[NFT_NAME_MAX];
+	size_t tiers; /* chains for what comes after tiers */
 };
 
 /* --- which ports ------------------------------------------------------------------------------- */
@@ -143,21 +144,30 @@ static struct compile_target target(
 	};
 }
 
-/* Rules of a group towards the port. Where they cannot be made, nothing is admitted. */
-static void towards(struct world *world, const struct w_group *group,
-	const struct w_published *entry, struct rule_list *rules, struct needed_list *needed)
+/*
+ * Rules of a group towards the port; chain is the name for what comes after tiers. Where they cannot be made, nothing is admitted.
+ */
+static void towards(struct world *world, const struct w_group *group, const char *chain,
+	const struct w_published *entry, struct compiled *compiled, struct needed_list *needed)
 {
 	CLEANUP(labels) struct labels *owned = NULL;
-	const struct compile_target to = target(world, entry, &owned);
+	struct netset_list netsets cleanup_netset_list = {0};
+	struct compile_target to = target(world, entry, &owned);
+	const struct compile_scope scope = {.dir = group->dir,
+		.family = entry->family,
+		.netsets = &world->netset_list,
+		.chain = chain,
+		.target = &to};
 	cleanup_free const struct policy **policies = world_group_policies(group);
 	struct err err = {0};
 
-	if (compile_group_towards(policies, group->policy_count, group->dir, &to, entry->family,
-		    rules, needed, &err) == 0)
+	netset_list_of(&world->netset_list, &to.ip, &netsets);
+	to.netsets = &netsets;
+	if (compile_group(policies, group->policy_count, &scope, compiled, needed, &err) == 0)
 		return;
 	log_error("world", "published port %s: %s; it is closed", entry->chain, err.text);
-	rule_list_free(rules);
-	skeleton_deny(rule_append(rules), LOG_PUBLISHED, false);
+	compiled_free(compiled);
+	skeleton_deny(rule_append(&compiled->own), LOG_PUBLISHED, false);
 }
 
 static void goto_admitted(struct rule *rule)
@@ -166,32 +176,48 @@ static void goto_admitted(struct rule *rule)
 	skeleton_name(rule->target, CHAIN_ADMITTED);
 }
 
-static void append_ingress(struct world *world, const struct w_published *entry,
-	struct rule_list *rules, struct needed_list *needed)
+/* What both ends allow is let in for good. */
+static void append_own(struct rule_list *rules, const struct rule_list *own)
+{
+	for (size_t i = 0; i < own->count; i++) {
+		struct rule *rule = rule_append_copy(rules, &own->items[i]);
+
+		if (rule->verdict == VERDICT_RETURN)
+			goto_admitted(rule);
+	}
+}
+
+static void append_ingress(struct world *world, struct w_published *entry, struct rule_list *rules,
+	struct needed_list *needed)
 {
 	const struct w_group *group = entry->endpoint->groups[DIR_INGRESS];
-	struct rule_list own = {0};
-	struct rule *rule;
+	struct compiled compiled = {0};
+	char name[NFT_NAME_MAX];
 
 	if (!group) {
 		/* a bystander's port: only an isolated sender has been judged */
-		rule = rule_append(rules);
+		struct rule *rule = rule_append(rules);
+
 		skeleton_match_set(rule, MATCH_CT_ADDR_SET, SIDE_SRC, entry->family,
 			by_family(entry->family, SET_ISOLATED4, SET_ISOLATED6));
 		goto_admitted(rule);
 		return;
 	}
 	world_close_contested(world, SIDE_SRC, entry->family, rules);
-	towards(world, group, entry, &own, needed);
-	for (size_t i = 0; i < own.count; i++) {
-		rule = rule_append_copy(rules, &own.items[i]);
-		if (rule->verdict == VERDICT_RETURN)
-			goto_admitted(rule);
+	towards(world, group, entry->chain, entry, &compiled, needed);
+	append_own(rules, &compiled.own);
+	for (size_t i = 0; i < compiled.tier_count; i++) {
+		struct rule_list tier = {0};
+
+		append_own(&tier, &compiled.tiers[i]);
+		compile_tier_chain(entry->chain, i, name);
+		ruleset_chain_in(world->rs, IN_INET, name, "after a tier", &tier);
 	}
-	rule_list_free(&own);
+	entry->tiers = compiled.tier_count;
+	compiled_free(&compiled);
 }
 
-static void build_port(struct world *world, const struct w_published *entry)
+static void build_port(struct world *world, struct w_published *entry)
 {
 	struct rule_list rules = {0};
 	struct rule *rule = rule_append(&rules);
@@ -236,30 +262,64 @@ static void append_for_port(
 	}
 }
 
+/* Of every port of the family: the group's own chain first, then those for what comes after tiers. */
+struct towards_all {
+	struct rule_list own, tiers[TIERS_MAX];
+	size_t tier_count;
+};
+
+static void append_port(struct world *world, const struct w_group *group, const char *chain,
+	const struct w_published *entry, struct towards_all *all, struct needed_list *needed)
+{
+	struct compiled compiled = {0};
+
+	towards(world, group, chain, entry, &compiled, needed);
+	append_for_port(&all->own, entry, &compiled.own);
+	for (size_t i = 0; i < compiled.tier_count; i++)
+		append_for_port(&all->tiers[i], entry, &compiled.tiers[i]);
+	if (compiled.tier_count > all->tier_count)
+		all->tier_count = compiled.tier_count;
+	compiled_free(&compiled);
+}
+
+static void put_published_tiers(struct world *world, struct w_group_chains *chains,
+	const char *base, struct towards_all *all)
+{
+	char name[NFT_NAME_MAX];
+
+	for (size_t i = 0; i < all->tier_count; i++) {
+		compile_tier_chain(base, i, name);
+		ruleset_chain_in(
+			world->rs, IN_INET, name, "towards published ports", &all->tiers[i]);
+	}
+	for (size_t i = all->tier_count; i < chains->published_tiers; i++) {
+		compile_tier_chain(base, i, name);
+		ruleset_chain_drop(world->rs, name);
+	}
+	chains->published_tiers = all->tier_count;
+}
+
 void world_published_group(struct world *world, struct w_group *group, uint8_t family)
 {
 	struct w_group_chains *chains = &group->chains[family == 6];
 	struct needed_list before = chains->published_needed;
-	struct rule_list rules = {0};
-	char name[NFT_NAME_MAX];
+	struct towards_all all = {0};
+	char name[NFT_NAME_MAX], base[NFT_NAME_MAX];
 
 	/* stale: of records that may be gone; all of it is made anew at the end of the settling */
 	if (group->dir != DIR_EGRESS || !chains->there || !world->published_count ||
 		world->published_stale)
 		return;
 	chains->published_needed = (struct needed_list){0};
-	for (size_t i = 0; i < world->published_count; i++) {
-		struct rule_list own = {0};
-
-		if (world->published[i].family != family)
-			continue;
-		towards(world, group, &world->published[i], &own, &chains->published_needed);
-		append_for_port(&rules, &world->published[i], &own);
-		rule_list_free(&own);
-	}
+	world_group_tiers("p", group, family, base);
+	for (size_t i = 0; i < world->published_count; i++)
+		if (world->published[i].family == family)
+			append_port(world, group, base, &world->published[i], &all,
+				&chains->published_needed);
 	group_chain_name(group, family, name);
 	world_needed_ref(world, &chains->published_needed);
-	ruleset_chain_in(world->rs, IN_INET, name, "towards published ports", &rules);
+	ruleset_chain_in(world->rs, IN_INET, name, "towards published ports", &all.own);
+	put_published_tiers(world, chains, base, &all);
 	world_needed_unref(world, &before);
 	chains->published = true;
 }
@@ -267,12 +327,14 @@ void world_published_group(struct world *world, struct w_group *group, uint8_t f
 void world_published_group_drop(struct world *world, struct w_group *group, uint8_t family)
 {
 	struct w_group_chains *chains = &group->chains[family == 6];
-	char name[NFT_NAME_MAX];
+	char name[NFT_NAME_MAX], base[NFT_NAME_MAX];
 
 	if (!chains->published)
 		return;
 	group_chain_name(group, family, name);
 	ruleset_chain_drop(world->rs, name);
+	world_group_tiers("p", group, family, base);
+	put_published_tiers(world, chains, base, &(struct towards_all){0});
 	world_needed_unref(world, &chains->published_needed);
 	chains->published = false;
 }
@@ -319,19 +381,28 @@ static void build_admitted(struct world *world)
 	ruleset_chain_in(world->rs, IN_INET, CHAIN_ADMITTED, "egress and ingress allow it", &rules);
 }
 
-static bool still_published(const struct world *world, const char *chain)
+static const struct w_published *still_published(const struct world *world, const char *chain)
 {
 	for (size_t i = 0; i < world->published_count; i++)
 		if (!strcmp(world->published[i].chain, chain))
-			return true;
-	return false;
+			return &world->published[i];
+	return NULL;
 }
 
 static void drop_former(struct world *world, const struct w_published *former, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!still_published(world, former[i].chain))
+	char name[NFT_NAME_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct w_published *now = still_published(world, former[i].chain);
+
+		for (size_t n = now ? now->tiers : 0; n < former[i].tiers; n++) {
+			compile_tier_chain(former[i].chain, n, name);
+			ruleset_chain_drop(world->rs, name);
+		}
+		if (!now)
 			ruleset_chain_drop(world->rs, former[i].chain);
+	}
 	if (!world->published_count && count)
 		ruleset_chain_drop(world->rs, CHAIN_ADMITTED);
 }

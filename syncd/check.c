@@ -109,12 +109,23 @@ static int check_redis(const struct options *options, char **said, struct err *e
 	return 0;
 }
 
+static int check_labels(const struct options *options, char **said, struct err *err)
+{
+	cleanup_free char *prefixes = label_prefixes_text(options->prefixes);
+
+	(void)err;
+	*said = xasprintf("labels: %s; those of images %s", prefixes,
+		options->image_labels ? "count too" : "do not count");
+	return 0;
+}
+
 int check_run(const struct options *options)
 {
 	static const struct {
 		const char *what;
 		int (*fn)(const struct options *options, char **said, struct err *err);
 	} checks[] = {
+		{"labels have prefixes", check_labels},
 		{"Engine answers", check_engine},
 		{"node has a name", check_node},
 		{"Redis answers", check_redis},

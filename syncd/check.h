@@ -5,7 +5,7 @@
 
 #include "syncd/options.h"
 
-/* Prints "ok" or "FAIL", a line each, for Engine, node name and Redis; returns the exit status. */
+/* Prints "ok" or "FAIL", a line each, for labels, Engine, node name and Redis; returns the exit status. */
 int check_run(const struct options *options);
 
 #endif

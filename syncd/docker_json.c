@@ -80,7 +80,8 @@ static bool concerns_attachment(enum docker_action action)
 	return action == NETWORK_CONNECT || action == NETWORK_DISCONNECT;
 }
 
-static void read_event(struct document *doc, const char *prefix, struct docker_event *event)
+static void read_event(
+	struct document *doc, const struct label_prefixes *prefixes, struct docker_event *event)
 {
 	const json_t *actor = document_object(doc, doc->root, "Actor");
 	const json_t *attributes = document_object(doc, actor, "Attributes");
@@ -89,6 +90,8 @@ static void read_event(struct document *doc, const char *prefix, struct docker_e
 		document_text(doc, doc->root, "Type"), document_text(doc, doc->root, "Action"));
 	event->id = xstrdup(document_text(doc, actor, "ID"));
 	event->time_ns = document_integer(doc, doc->root, "timeNano");
+	if (event->time_ns < 0)
+		event->time_ns = 0; /* differences of it and a clock must fit */
 	if (concerns_attachment(event->action))
 		event->container = xstrdup(document_text(doc, attributes, "container"));
 	if (!concerns_container(event->action))
@@ -96,14 +99,14 @@ static void read_event(struct document *doc, const char *prefix, struct docker_e
 	event->name =
 		text_clean(without_slash(document_text(doc, attributes, "name")), RECORD_NAME_MAX);
 	event->image = text_clean(document_text(doc, attributes, "image"), RECORD_IMAGE_MAX);
-	event->labels = document_labels(doc, actor, "Attributes", prefix);
+	event->labels = document_labels(doc, actor, "Attributes", prefixes);
 	/* the same flat map holds the event's own attributes, which are no labels */
 	labels_unset(event->labels, "name");
 	labels_unset(event->labels, "image");
 }
 
-int docker_parse_event(
-	char *text, size_t len, const char *prefix, struct docker_event *out, struct err *err)
+int docker_parse_event(char *text, size_t len, const struct label_prefixes *prefixes,
+	struct docker_event *out, struct err *err)
 {
 	cleanup_document struct document doc = {0};
 	struct docker_event event = {0};
@@ -111,7 +114,7 @@ int docker_parse_event(
 	if (document_open(&doc, text, len, "event", err) < 0)
 		return -1;
 	document_expect(&doc, json_is_object(doc.root), "event");
-	read_event(&doc, prefix, &event);
+	read_event(&doc, prefixes, &event);
 	if (event.action != ACTION_OTHER && event.action != DAEMON_RELOAD)
 		document_expect(&doc, docker_id_ok(event.id), "Actor.ID");
 	if (document_check(&doc, "event", err) < 0) {
@@ -218,8 +221,8 @@ static void read_ports(struct document *doc, const json_t *object, struct docker
 	c->port_count = kept < RECORD_LIST_MAX ? kept : RECORD_LIST_MAX;
 }
 
-static void read_container(
-	struct document *doc, const json_t *object, const char *prefix, struct docker_container *c)
+static void read_container(struct document *doc, const json_t *object,
+	const struct label_prefixes *prefixes, struct docker_container *c)
 {
 	c->id = xstrdup(document_text(doc, object, "Id"));
 	c->name = text_clean(own_name(doc, object), RECORD_NAME_MAX);
@@ -227,7 +230,7 @@ static void read_container(
 	c->image_id = xstrdup(document_text(doc, object, "ImageID"));
 	c->network_mode = xstrdup(
 		document_text(doc, document_object(doc, object, "HostConfig"), "NetworkMode"));
-	c->labels = document_labels(doc, object, "Labels", prefix);
+	c->labels = document_labels(doc, object, "Labels", prefixes);
 	c->state = state_of(document_text(doc, object, "State"));
 	read_ports(doc, object, c);
 }
@@ -244,8 +247,8 @@ static void docker_container_clear(struct docker_container *c)
 	*c = (struct docker_container){0};
 }
 
-int docker_parse_containers(
-	char *text, size_t len, const char *prefix, struct docker_containers *out, struct err *err)
+int docker_parse_containers(char *text, size_t len, const struct label_prefixes *prefixes,
+	struct docker_containers *out, struct err *err)
 {
 	cleanup_document struct document doc = {0};
 	struct docker_containers list = {0};
@@ -261,7 +264,7 @@ int docker_parse_containers(
 		struct docker_container *c = &list.items[list.count++];
 
 		document_expect(&doc, json_is_object(value), "container");
-		read_container(&doc, value, prefix, c);
+		read_container(&doc, value, prefixes, c);
 		if (docker_id_ok(c->id))
 			continue;
 		docker_container_clear(c);
@@ -487,7 +490,8 @@ void docker_networks_clear(struct docker_networks *networks)
 
 /* --- the rest ----------------------------------------------------------------------------------- */
 
-struct labels *docker_parse_image(char *text, size_t len, const char *prefix, struct err *err)
+struct labels *docker_parse_image(
+	char *text, size_t len, const struct label_prefixes *prefixes, struct err *err)
 {
 	cleanup_document struct document doc = {0};
 	CLEANUP(labels) struct labels *labels = NULL;
@@ -495,7 +499,8 @@ struct labels *docker_parse_image(char *text, size_t len, const char *prefix, st
 	if (document_open(&doc, text, len, "image", err) < 0)
 		return NULL;
 	document_expect(&doc, json_is_object(doc.root), "image");
-	labels = document_labels(&doc, document_object(&doc, doc.root, "Config"), "Labels", prefix);
+	labels = document_labels(
+		&doc, document_object(&doc, doc.root, "Config"), "Labels", prefixes);
 	return document_check(&doc, "image", err) < 0 ? NULL : steal_ptr(labels);
 }
 
@@ -540,12 +545,16 @@ static bool zone_of(const char *text, long *seconds)
 	return true;
 }
 
-/* RFC 3339 with nanoseconds to "seconds.nanoseconds"; NULL for anything else. */
-static char *since_of(const char *stamp)
+/* The year 2242: what later clocks show does not fit into nanoseconds, and a difference of it less so. */
+#define CLOCK_SECONDS_MAX 8600000000LL
+
+/* RFC 3339 with nanoseconds to "seconds.nanoseconds", and as a number; NULL for anything else. */
+static char *since_of(const char *stamp, long long *ns)
 {
 	struct tm tm = {0};
 	const char *rest = strptime(stamp, "%Y-%m-%dT%H:%M:%S", &tm);
 	char nanoseconds[] = "000000000";
+	long long seconds;
 	long zone;
 
 	if (!rest)
@@ -556,9 +565,13 @@ static char *since_of(const char *stamp)
 		memcpy(nanoseconds, rest, len < 9 ? len : 9);
 		rest += len;
 	}
-	return zone_of(rest, &zone)
-		       ? xasprintf("%lld.%s", (long long)timegm(&tm) - zone, nanoseconds)
-		       : NULL;
+	if (!zone_of(rest, &zone))
+		return NULL;
+	seconds = (long long)timegm(&tm) - zone;
+	if (seconds < 0 || seconds > CLOCK_SECONDS_MAX)
+		return NULL;
+	*ns = seconds * 1000000000LL + strtoll(nanoseconds, NULL, 10);
+	return xasprintf("%lld.%s", seconds, nanoseconds);
 }
 
 int docker_parse_info(char *text, size_t len, struct docker_info *out, struct err *err)
@@ -573,8 +586,8 @@ int docker_parse_info(char *text, size_t len, struct docker_info *out, struct er
 	*out = (struct docker_info){
 		.id = text_clean(document_text(&doc, doc.root, "ID"), RECORD_ID_MAX),
 		.name = text_clean(document_text(&doc, doc.root, "Name"), RECORD_NAME_MAX),
-		.since = since_of(document_text(&doc, doc.root, "SystemTime")),
 	};
+	out->since = since_of(document_text(&doc, doc.root, "SystemTime"), &out->clock_ns);
 	return 0;
 }
 

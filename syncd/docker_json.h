@@ -11,6 +11,7 @@
 #define BULKHEAD_SYNCD_DOCKER_JSON_H
 
 #include "common/record.h"
+#include "syncd/label_prefix.h"
 
 enum { DOCKER_LABELS_MAX = 1024 };
 
@@ -87,16 +88,17 @@ struct docker_version {
 
 struct docker_info {
 	char *id, *name;
-	char *since; /* the Engine's clock, as /events wants it: "seconds.nanoseconds" */
+	char *since;        /* the Engine's clock, as /events wants it: "seconds.nanoseconds" */
+	long long clock_ns; /* the same as a number; 0 where it cannot be read */
 };
 
 /*
  * text is changed in place: an escaped NUL, which a label may hold and a JSON string in C cannot, becomes U+FFFD, lest one
- * label make the whole answer unreadable. prefix selects the labels. *out is set on success only; clear it after.
+ * label make the whole answer unreadable. prefixes select the labels. *out is set on success only; clear it after.
  */
-int docker_parse_event(char *text, size_t len, const char *prefix, struct docker_event *out,
-	struct err *err) must_check;
-int docker_parse_containers(char *text, size_t len, const char *prefix,
+int docker_parse_event(char *text, size_t len, const struct label_prefixes *prefixes,
+	struct docker_event *out, struct err *err) must_check;
+int docker_parse_containers(char *text, size_t len, const struct label_prefixes *prefixes,
 	struct docker_containers *out, struct err *err) must_check;
 int docker_parse_networks(
 	char *text, size_t len, struct docker_networks *out, struct err *err) must_check;
@@ -104,7 +106,7 @@ int docker_parse_network(
 	char *text, size_t len, struct docker_network *out, struct err *err) must_check;
 /* The labels of an image: caller frees. */
 struct labels *docker_parse_image(
-	char *text, size_t len, const char *prefix, struct err *err) must_check;
+	char *text, size_t len, const struct label_prefixes *prefixes, struct err *err) must_check;
 int docker_parse_version(
 	char *text, size_t len, struct docker_version *out, struct err *err) must_check;
 int docker_parse_info(char *text, size_t len, struct docker_info *out, struct err *err) must_check;

@@ -96,14 +96,15 @@ json_t *document_array(struct document *doc, const json_t *object, const char *n
 	return member(doc, object, name, JSON_ARRAY);
 }
 
-static bool label_matters(const char *key, const char *prefix)
+static bool label_matters(const char *key, const struct label_prefixes *prefixes)
 {
-	return !strncmp(key, prefix, strlen(prefix)) || !strcmp(key, COMPOSE_PROJECT) ||
-	       !strcmp(key, COMPOSE_SERVICE) || !strcmp(key, COMPOSE_CONFIG_HASH);
+	return label_prefixes_find(prefixes, key) != LABEL_PREFIX_NONE ||
+	       !strcmp(key, COMPOSE_PROJECT) || !strcmp(key, COMPOSE_SERVICE) ||
+	       !strcmp(key, COMPOSE_CONFIG_HASH);
 }
 
-struct labels *document_labels(
-	struct document *doc, const json_t *object, const char *name, const char *prefix)
+struct labels *document_labels(struct document *doc, const json_t *object, const char *name,
+	const struct label_prefixes *prefixes)
 {
 	struct labels *labels = labels_new();
 	json_t *map = document_object(doc, object, name), *value;
@@ -111,7 +112,7 @@ struct labels *document_labels(
 
 	json_object_foreach (map, key, value) {
 		document_expect(doc, json_is_string(value), name);
-		if (label_matters(key, prefix) && json_is_string(value) &&
+		if (label_matters(key, prefixes) && json_is_string(value) &&
 			labels_count(labels) < DOCKER_LABELS_MAX)
 			labels_set(labels, key, json_string_value(value));
 	}

@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "common/label.h"
+#include "syncd/label_prefix.h"
 
 #include <stddef.h>
 
@@ -32,9 +33,9 @@ bool document_bool(struct document *doc, const json_t *object, const char *name)
 /* Borrowed; NULL where absent: jansson's iterators take NULL. */
 json_t *document_object(struct document *doc, const json_t *object, const char *name);
 json_t *document_array(struct document *doc, const json_t *object, const char *name);
-/* The members of an object of texts that begin with prefix, or are Compose's; never NULL. */
-struct labels *document_labels(
-	struct document *doc, const json_t *object, const char *name, const char *prefix);
+/* The members of an object of texts that fall under one of prefixes, or are Compose's; never NULL. */
+struct labels *document_labels(struct document *doc, const json_t *object, const char *name,
+	const struct label_prefixes *prefixes);
 /* Marks the document as wrong unless ok. */
 void document_expect(struct document *doc, bool ok, const char *name);
 

@@ -5,6 +5,7 @@
 #include "common/xalloc.h"
 
 #include <curl/curl.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/un.h>
 #include <utlist.h>
@@ -13,6 +14,7 @@ enum {
 	HTTP_OK = 200,
 	KEEPALIVE_SECONDS = 20,
 	KEEPALIVE_INTERVAL_SECONDS = 5,
+	KEEPALIVE_PROBES = 2,
 	CONNECTIONS_MAX = 64,
 	CONNECTIONS_KEPT = 16
 };
@@ -261,6 +263,18 @@ static int on_timeout(CURLM *multi, long ms, void *arg)
 
 /* --- sending ------------------------------------------------------------------------------------- */
 
+/* The kernel's default are nine probes. There is an option of libcurl for it, but Debian 12's is older. */
+static int on_socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	const int probes = KEEPALIVE_PROBES;
+
+	(void)arg;
+	(void)purpose;
+	/* fails on a unix socket, which has no need of it */
+	(void)!setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	return CURL_SOCKOPT_OK;
+}
+
 static void set_limits(CURL *easy, bool stream)
 {
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)ENGINE_CONNECT_SECONDS);
@@ -269,6 +283,7 @@ static void set_limits(CURL *easy, bool stream)
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_SECONDS);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_INTERVAL_SECONDS);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
 }
 
 static void set_peer(CURL *easy, const struct engine_url *url)

@@ -11,17 +11,32 @@
 #include <uthash.h>
 #include <utlist.h>
 
-enum { HTTP_OK = 200, HTTP_NOT_FOUND = 404, BACKGROUND_IN_FLIGHT_MAX = 8 };
+enum { HTTP_OK = 200, HTTP_NOT_FOUND = 404 };
 
-enum fetch_kind { FETCH_CONTAINERS, FETCH_NETWORKS, FETCH_CONTAINER, FETCH_NETWORK, FETCH_IMAGE };
+enum fetch_kind {
+	FETCH_CONTAINERS,
+	FETCH_NETWORKS,
+	FETCH_CONTAINER,
+	FETCH_SETTLED,
+	FETCH_NETWORK,
+	FETCH_IMAGE
+};
+
+/*
+ * What a starting container waits for; the rest; and what the Engine may let hang while something is done to a container,
+ * which nothing else waits for.
+ */
+enum lane { URGENT, BACKGROUND, BLOCKING, LANES };
+
+static const size_t lane_max[LANES] = {FOLLOWER_IN_FLIGHT_MAX, 8, 4};
 
 struct fetch {
 	struct follower *follower;
 	char *key; /* kind and id */
 	enum fetch_kind kind;
 	char *id;
-	bool in_flight, again;
-	bool urgent, for_sync;
+	enum lane lane;
+	bool in_flight, again, for_sync;
 	double sent;  /* when the question under way was */
 	double since; /* when the oldest urgent wish for it came, or 0 */
 	inventory_stamp asked;
@@ -32,14 +47,14 @@ struct fetch {
 struct follower {
 	struct engine *engine;
 	struct inventory *inventory;
-	char *prefix;
+	const struct label_prefixes *prefixes;
 	struct follower_ops ops;
 	void *arg;
 	struct event *retry_timer;
 	struct backoff backoff;
 	struct fetch *fetches; /* queued and in flight */
-	struct fetch *urgent, *background;
-	size_t in_flight, background_in_flight;
+	struct fetch *queues[LANES];
+	size_t in_flight, lane_in_flight[LANES];
 	bool syncing, sync_again, sync_failed, synced;
 	size_t sync_left; /* fetches that the comparison under way waits for */
 	inventory_stamp sync_asked;
@@ -53,18 +68,12 @@ static void launch(struct follower *follower);
 
 static void enqueue(struct follower *follower, struct fetch *fetch)
 {
-	if (fetch->urgent)
-		DL_APPEND(follower->urgent, fetch);
-	else
-		DL_APPEND(follower->background, fetch);
+	DL_APPEND(follower->queues[fetch->lane], fetch);
 }
 
 static void dequeue(struct follower *follower, struct fetch *fetch)
 {
-	if (fetch->urgent)
-		DL_DELETE(follower->urgent, fetch);
-	else
-		DL_DELETE(follower->background, fetch);
+	DL_DELETE(follower->queues[fetch->lane], fetch);
 }
 
 static struct fetch *fetch_new(
@@ -90,15 +99,16 @@ static void fetch_free(struct follower *follower, struct fetch *fetch)
 
 static void promote(struct follower *follower, struct fetch *fetch)
 {
-	if (fetch->urgent)
+	if (fetch->lane == URGENT)
 		return;
 	if (fetch->in_flight) {
-		follower->background_in_flight--;
-		fetch->urgent = true;
+		follower->lane_in_flight[fetch->lane]--;
+		fetch->lane = URGENT;
+		follower->lane_in_flight[URGENT]++;
 		return;
 	}
 	dequeue(follower, fetch);
-	fetch->urgent = true;
+	fetch->lane = URGENT;
 	enqueue(follower, fetch);
 }
 
@@ -112,22 +122,22 @@ static struct fetch *find(
 	return fetch;
 }
 
-static void request(
-	struct follower *follower, enum fetch_kind kind, const char *id, bool urgent, bool for_sync)
+static void request(struct follower *follower, enum fetch_kind kind, const char *id, enum lane lane,
+	bool for_sync)
 {
 	cleanup_free char *key = NULL;
 	struct fetch *fetch = find(follower, kind, id, &key);
 
 	if (!fetch) {
 		fetch = fetch_new(follower, kind, id, key);
-		fetch->urgent = urgent;
+		fetch->lane = lane;
 		enqueue(follower, fetch);
 	} else {
 		fetch->again = fetch->in_flight;
-		if (urgent)
+		if (lane == URGENT)
 			promote(follower, fetch);
 	}
-	if (urgent && !fetch->since)
+	if (lane == URGENT && !fetch->since)
 		fetch->since = monotonic_seconds();
 	if (for_sync && !fetch->for_sync) {
 		fetch->for_sync = true;
@@ -147,20 +157,25 @@ static void request_again(struct follower *follower, enum fetch_kind kind, const
 
 static void take_want(struct follower *follower, const struct want *want, bool for_sync)
 {
+	enum lane lane = want->urgent ? URGENT : BACKGROUND;
+
 	if (want->kind != WANT_EVERYTHING && !docker_id_ok(want->id))
 		return;
 	switch (want->kind) {
 	case WANT_CONTAINER:
-		request(follower, FETCH_CONTAINER, want->id, want->urgent, false);
+		request(follower, FETCH_CONTAINER, want->id, lane, false);
+		break;
+	case WANT_CONTAINER_SETTLED:
+		request(follower, FETCH_SETTLED, want->id, BLOCKING, false);
 		break;
 	case WANT_NETWORK:
-		request(follower, FETCH_NETWORK, want->id, want->urgent, for_sync);
+		request(follower, FETCH_NETWORK, want->id, lane, for_sync);
 		break;
 	case WANT_NETWORK_AGAIN:
 		request_again(follower, FETCH_NETWORK, want->id);
 		break;
 	case WANT_IMAGE:
-		request(follower, FETCH_IMAGE, want->id, want->urgent, for_sync);
+		request(follower, FETCH_IMAGE, want->id, lane, for_sync);
 		break;
 	case WANT_EVERYTHING:
 		follower_sync(follower);
@@ -200,7 +215,7 @@ static void begin_sync(struct follower *follower)
 	follower->sync_asked = inventory_tick(follower->inventory);
 	evtimer_del(follower->retry_timer);
 	/* networks after it, so that who is in them is known: else each container would be asked for by itself */
-	request(follower, FETCH_CONTAINERS, "", false, true);
+	request(follower, FETCH_CONTAINERS, "", BACKGROUND, true);
 }
 
 static void end_sync(struct follower *follower)
@@ -243,7 +258,7 @@ static int take_containers(struct fetch *fetch, struct engine_answer *answer, st
 	struct follower *follower = fetch->follower;
 	struct docker_containers list;
 
-	if (docker_parse_containers(answer->body, answer->len, follower->prefix, &list, err) < 0)
+	if (docker_parse_containers(answer->body, answer->len, follower->prefixes, &list, err) < 0)
 		return -1;
 	if (list.refused)
 		log_warn("engine", "container list: %zu element(s) without a usable id left out",
@@ -251,7 +266,7 @@ static int take_containers(struct fetch *fetch, struct engine_answer *answer, st
 	inventory_containers(follower->inventory, &list, fetch->asked);
 	docker_containers_clear(&list);
 	if (follower->syncing)
-		request(follower, FETCH_NETWORKS, "", false, true);
+		request(follower, FETCH_NETWORKS, "", BACKGROUND, true);
 	return 0;
 }
 
@@ -272,13 +287,30 @@ static int take_container(struct fetch *fetch, struct engine_answer *answer, str
 	const struct docker_container *found = NULL;
 	struct docker_containers list;
 
-	if (docker_parse_containers(answer->body, answer->len, follower->prefix, &list, err) < 0)
+	if (docker_parse_containers(answer->body, answer->len, follower->prefixes, &list, err) < 0)
 		return -1;
 	for (size_t i = 0; i < list.count && !found; i++)
 		if (!strcmp(list.items[i].id, fetch->id))
 			found = &list.items[i];
 	inventory_container(follower->inventory, fetch->id, found, fetch->asked);
 	docker_containers_clear(&list);
+	return 0;
+}
+
+/*
+ * Container inspect waits until nothing is done to the container any more; from then on the list is right, which is asked for what
+ * is to be known: also where no answer came, for then nothing better is to be had.
+ */
+static void settled(struct follower *follower, const struct fetch *fetch)
+{
+	request(follower, FETCH_CONTAINER, fetch->id, BACKGROUND, false);
+}
+
+static int take_settled(struct fetch *fetch, struct engine_answer *answer, struct err *err)
+{
+	(void)answer;
+	(void)err;
+	settled(fetch->follower, fetch);
 	return 0;
 }
 
@@ -293,7 +325,8 @@ static int take_network(struct fetch *fetch, struct engine_answer *answer, struc
 	}
 	if (docker_parse_network(answer->body, answer->len, &found, err) < 0)
 		return -1;
-	if (!strcmp(found.record.id, fetch->id))
+	/* one that is not known yet may be asked for by its name */
+	if (!strcmp(found.record.id, fetch->id) || !strcmp(found.record.name, fetch->id))
 		inventory_network(
 			follower->inventory, fetch->id, &found, fetch->asked, wall_nanoseconds());
 	docker_network_clear(&found);
@@ -306,7 +339,7 @@ static int take_image(struct fetch *fetch, struct engine_answer *answer, struct 
 	CLEANUP(labels) struct labels *labels = NULL;
 
 	if (answer->status != HTTP_NOT_FOUND) {
-		labels = docker_parse_image(answer->body, answer->len, follower->prefix, err);
+		labels = docker_parse_image(answer->body, answer->len, follower->prefixes, err);
 		if (!labels)
 			return -1;
 	}
@@ -325,6 +358,7 @@ static const struct {
 	[FETCH_NETWORKS] = {"network list", false, "/networks", "", take_networks},
 	[FETCH_CONTAINER] = {"container", false,
 		"/containers/json?all=1&filters=%7B%22id%22%3A%5B%22", "%22%5D%7D", take_container},
+	[FETCH_SETTLED] = {"container inspect", true, "/containers/", "/json", take_settled},
 	[FETCH_NETWORK] = {"network", true, "/networks/", "", take_network},
 	[FETCH_IMAGE] = {"image", true, "/images/", "/json", take_image},
 };
@@ -346,6 +380,11 @@ static int check_status(const struct fetch *fetch, struct engine_answer *answer,
 static void fetch_failed(struct follower *follower, const struct fetch *fetch, struct err *err)
 {
 	err_wrap(err, "%s %s", kinds[fetch->kind].what, fetch->id);
+	if (fetch->kind == FETCH_SETTLED) {
+		log_debug("engine", "%s", err->text);
+		settled(follower, fetch);
+		return;
+	}
 	/*
 	 * An image that cannot be read, for whatever reason, is taken as one that may carry every label: its containers are
 	 * published with their labels rejected, which closes them. Held back, they would be bystanders for as long as it lasts.
@@ -368,7 +407,7 @@ static bool fetch_end(struct follower *follower, struct fetch *fetch)
 
 	fetch->in_flight = false;
 	follower->in_flight--;
-	follower->background_in_flight -= !fetch->urgent;
+	follower->lane_in_flight[fetch->lane]--;
 	if (fetch->again) {
 		fetch->again = false;
 		enqueue(follower, fetch);
@@ -412,18 +451,17 @@ static void send_fetch(struct follower *follower, struct fetch *fetch)
 	fetch->in_flight = true;
 	fetch->sent = monotonic_seconds();
 	follower->in_flight++;
-	follower->background_in_flight += !fetch->urgent;
+	follower->lane_in_flight[fetch->lane]++;
 	fetch->asked = inventory_tick(follower->inventory);
 	engine_get(follower->engine, path, on_answer, fetch);
 }
 
 static void launch(struct follower *follower)
 {
-	while (follower->urgent && follower->in_flight < FOLLOWER_IN_FLIGHT_MAX)
-		send_fetch(follower, follower->urgent);
-	while (follower->background && follower->in_flight < FOLLOWER_IN_FLIGHT_MAX &&
-		follower->background_in_flight < BACKGROUND_IN_FLIGHT_MAX)
-		send_fetch(follower, follower->background);
+	for (size_t lane = 0; lane < LANES; lane++)
+		while (follower->queues[lane] && follower->in_flight < FOLLOWER_IN_FLIGHT_MAX &&
+			follower->lane_in_flight[lane] < lane_max[lane])
+			send_fetch(follower, follower->queues[lane]);
 }
 
 /* --- interface ----------------------------------------------------------------------------------- */
@@ -443,11 +481,12 @@ void follower_stop(struct follower *follower)
 {
 	struct fetch *fetch, *next;
 
-	follower->urgent = follower->background = NULL;
+	memset(follower->queues, 0, sizeof(follower->queues));
+	memset(follower->lane_in_flight, 0, sizeof(follower->lane_in_flight));
 	HASH_ITER (hh, follower->fetches, fetch, next) {
 		fetch_free(follower, fetch);
 	}
-	follower->in_flight = follower->background_in_flight = follower->sync_left = 0;
+	follower->in_flight = follower->sync_left = 0;
 	follower->syncing = follower->sync_again = follower->synced = false;
 	follower->trouble[0] = '\0';
 	evtimer_del(follower->retry_timer);
@@ -476,13 +515,14 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 }
 
 struct follower *follower_new(struct event_base *base, struct engine *engine,
-	struct inventory *inventory, const char *prefix, const struct follower_ops *ops, void *arg)
+	struct inventory *inventory, const struct label_prefixes *prefixes,
+	const struct follower_ops *ops, void *arg)
 {
 	struct follower *follower = xcalloc(1, sizeof(*follower));
 
 	follower->engine = engine;
 	follower->inventory = inventory;
-	follower->prefix = xstrdup(prefix);
+	follower->prefixes = prefixes;
 	follower->ops = *ops;
 	follower->arg = arg;
 	follower->retry_timer = evtimer_new(base, on_retry, follower);
@@ -495,6 +535,5 @@ void follower_free(struct follower *follower)
 		return;
 	follower_stop(follower);
 	event_free(follower->retry_timer);
-	free(follower->prefix);
 	free(follower);
 }

@@ -24,9 +24,10 @@ struct follower_ops {
 	void (*overflow)(void *arg);
 };
 
-/* Both are borrowed. prefix (of labels) is copied. */
+/* All three are borrowed. */
 struct follower *follower_new(struct event_base *base, struct engine *engine,
-	struct inventory *inventory, const char *prefix, const struct follower_ops *ops, void *arg);
+	struct inventory *inventory, const struct label_prefixes *prefixes,
+	const struct follower_ops *ops, void *arg);
 void follower_free(struct follower *follower);
 
 void follower_sync(struct follower *follower); /* the Engine is there; again if one is under way */

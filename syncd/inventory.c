@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define GATEWAY_NETWORK "docker_gwbridge"
+
 /* --- helpers ------------------------------------------------------------------------------------- */
 
 void inventory_warn(struct inventory *inventory, const char *fmt, ...)
@@ -140,7 +142,7 @@ static void want_image(struct inventory *inventory, const struct container *c, b
 	struct image *image;
 
 	if (inventory->image_labels || !docker_id_ok(c->image_id) ||
-		!labels_map_needs_image(inventory->prefix, c->labels))
+		!labels_map_needs_image(inventory->prefixes, c->labels))
 		return;
 	image = image_get(inventory, c->image_id);
 	if (image->labels || (!again && (image->wanted || image->known)))
@@ -240,7 +242,7 @@ static void take_ports(struct container *c, const struct docker_container *found
 static void report_ineffective(
 	struct inventory *inventory, const struct container *c, const char *mode)
 {
-	if (!labels_map_any(inventory->prefix, c->labels))
+	if (!labels_map_any(inventory->prefixes, c->labels))
 		return;
 	if (!strcmp(mode, "host"))
 		inventory_warn(inventory,
@@ -356,7 +358,7 @@ static void on_create(struct inventory *inventory, const struct docker_event *ev
 	const struct container *c = learn(inventory, event);
 
 	inventory_want(inventory, WANT_CONTAINER, event->id,
-		labels_map_needs_image(inventory->prefix, c->labels));
+		labels_map_needs_image(inventory->prefixes, c->labels));
 }
 
 /* Ports are known once it runs; the address came before. */
@@ -401,6 +403,31 @@ static void on_network_create(struct inventory *inventory, const struct docker_e
 	inventory_want(inventory, WANT_NETWORK, event->id, false);
 }
 
+/*
+ * An overlay network has no way out: the Engine gives its containers a second endpoint, in the bridge network docker_gwbridge,
+ * which it makes at need, and says nothing of either. It may be known by its name only.
+ */
+static void want_gateway(struct inventory *inventory, const struct netw *connected)
+{
+	const struct netw *n;
+
+	if (!connected || strcmp(connected->info.record.driver, "overlay") != 0)
+		return;
+	for (n = inventory->networks; n; n = n->hh.next)
+		if (!strcmp(n->info.record.name, GATEWAY_NETWORK))
+			break;
+	inventory_want(inventory, WANT_NETWORK, n ? n->info.record.id : GATEWAY_NETWORK, true);
+}
+
+/*
+ * The Engine publishes the ports of a running container at the network that goes first, which may be another one now, and with
+ * it their numbers. Its list has them only some time after the event.
+ */
+static void want_ports(struct inventory *inventory, const struct container *c)
+{
+	inventory_want(inventory, WANT_CONTAINER_SETTLED, c->id, false);
+}
+
 static void on_connect(struct inventory *inventory, const struct docker_event *event)
 {
 	const struct netw *n = inventory_network_find(inventory, event->id);
@@ -409,9 +436,10 @@ static void on_connect(struct inventory *inventory, const struct docker_event *e
 	if (n && !n->info.published)
 		return;
 	inventory_want(inventory, WANT_NETWORK, event->id, true);
+	want_gateway(inventory, n);
 	HASH_FIND_STR(inventory->containers, event->container, c);
 	if (c && c->state != ENDPOINT_STARTING)
-		inventory_want(inventory, WANT_CONTAINER, c->id, false); /* ports may have moved */
+		want_ports(inventory, c);
 }
 
 /*
@@ -423,6 +451,7 @@ static void on_disconnect(struct inventory *inventory, const struct docker_event
 	const struct netw *n = inventory_network_find(inventory, event->id);
 	struct attachment *a = n ? n->attachments : NULL, *next;
 	enum want_kind kind = WANT_NETWORK_AGAIN;
+	const struct container *c = NULL;
 
 	for (; a; a = next) {
 		next = a->next_of_network;
@@ -436,6 +465,10 @@ static void on_disconnect(struct inventory *inventory, const struct docker_event
 		inventory_attachment_remove(inventory, a);
 	}
 	inventory_want(inventory, kind, event->id, kind == WANT_NETWORK);
+	want_gateway(inventory, n);
+	HASH_FIND_STR(inventory->containers, event->container, c);
+	if (c && c->attachments && c->state != ENDPOINT_STARTING)
+		want_ports(inventory, c);
 }
 
 static void on_network_destroy(struct inventory *inventory, const struct docker_event *event)
@@ -492,7 +525,7 @@ struct inventory *inventory_new(const struct inventory_options *options)
 	struct inventory *inventory = xcalloc(1, sizeof(*inventory));
 
 	inventory->node = xstrdup(options->node);
-	inventory->prefix = xstrdup(options->prefix);
+	inventory->prefixes = options->prefixes;
 	inventory->image_labels = options->image_labels;
 	inventory->warn = options->warn;
 	inventory->arg = options->arg;
@@ -529,6 +562,5 @@ void inventory_free(struct inventory *inventory)
 	free(inventory->deleted);
 	free(inventory->wants);
 	free(inventory->node);
-	free(inventory->prefix);
 	free(inventory);
 }

@@ -21,9 +21,9 @@ struct inventory;
 typedef unsigned long long inventory_stamp;
 
 struct inventory_options {
-	const char *node;   /* copied */
-	const char *prefix; /* of labels; copied */
-	bool image_labels;  /* labels of images count */
+	const char *node;                      /* copied */
+	const struct label_prefixes *prefixes; /* borrowed */
+	bool image_labels;                     /* labels of images count */
 	/* What people should know: bad labels, labels without effect. May be NULL. */
 	void (*warn)(const char *text, void *arg);
 	void *arg;
@@ -46,7 +46,8 @@ void inventory_container(struct inventory *inventory, const char *id,
 /* The whole list, without attachments. Wishes to inspect each. */
 void inventory_networks(
 	struct inventory *inventory, const struct docker_networks *list, inventory_stamp asked);
-/* Network inspect; NULL: the Engine does not have it. now_ns is the wall clock at the answer. */
+/* Network inspect by id, or by the name of one that was not known; NULL: the Engine does not have it. now_ns is the wall clock at
+ * the answer. */
 void inventory_network(struct inventory *inventory, const char *id,
 	const struct docker_network *found, inventory_stamp asked, long long now_ns);
 /* The labels that an image carries; NULL: the Engine does not have it. */
@@ -59,6 +60,7 @@ void inventory_synced(struct inventory *inventory, inventory_stamp asked);
 
 enum want_kind {
 	WANT_CONTAINER,
+	WANT_CONTAINER_SETTLED, /* once the Engine is through with what it is doing to it */
 	WANT_NETWORK,
 	WANT_NETWORK_AGAIN, /* only if an answer for it is under way: that one may be outdated */
 	WANT_IMAGE,

@@ -77,7 +77,8 @@ struct gone {
 };
 
 struct inventory {
-	char *node, *prefix;
+	char *node;
+	const struct label_prefixes *prefixes;
 	bool image_labels;
 	void (*warn)(const char *text, void *arg);
 	void *arg;

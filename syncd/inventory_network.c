@@ -260,6 +260,13 @@ void inventory_network(struct inventory *inventory, const char *id,
 			inventory_network_remove(inventory, n);
 		return;
 	}
+	/* asked for by its name while it was not known: what has been asked by its id since then is not older */
+	if (strcmp(id, found->record.id) != 0) {
+		n = inventory_network_find(inventory, found->record.id);
+		if (inventory_gone_since(inventory, found->record.id, asked) ||
+			(n && n->touched >= asked))
+			return;
+	}
 	n = network_update(inventory, found, asked);
 	inventory->round++;
 	/* who left goes first: what it gives up is free for who came, in the same transaction */

@@ -48,7 +48,7 @@ static bool trust_of(
 	const struct image *image = image_of(inventory, c);
 
 	source->trust = IMAGE_COUNTS;
-	if (inventory->image_labels || !labels_map_needs_image(inventory->prefix, c->labels))
+	if (inventory->image_labels || !labels_map_needs_image(inventory->prefixes, c->labels))
 		return true;
 	if (!c->listed || (image && !image->known))
 		return false;
@@ -102,7 +102,7 @@ static char *endpoint_text(struct inventory *inventory, struct attachment *a)
 	struct container *c = a->container;
 	const struct network *network = &a->network->info.record;
 	struct labels_source source = {
-		.prefix = inventory->prefix,
+		.prefixes = inventory->prefixes,
 		.docker = c->labels,
 		.container = c->name,
 		.image = c->image,

@@ -10,11 +10,6 @@
 
 enum { REJECTED_KEY_MAX = 256, REASON_MAX = 256 };
 
-static bool has_prefix(const char *prefix, const char *key)
-{
-	return !strncmp(key, prefix, strlen(prefix));
-}
-
 static bool image_has(const struct labels_source *source, const char *key, const char *value)
 {
 	const char *carried;
@@ -54,25 +49,82 @@ static int judge(const struct labels_source *source, const char *key, const char
 	return 0;
 }
 
+/* Labels under way from Docker's map to ours. */
+struct mapping {
+	const struct labels_source *source;
+	struct labels *labels, *rejected;
+	struct labels *origins; /* key in labels -> the Docker label that it comes from */
+	size_t more;            /* rejected and not named */
+};
+
+static void map_one(struct mapping *m, const char *key, const char *docker_key, const char *value)
+{
+	if (labels_get(m->labels, key) || labels_count(m->labels) == LABELS_COUNTED_MAX ||
+		judge(m->source, key, docker_key, value, NULL) < 0)
+		return;
+	labels_set(m->labels, key, value);
+	labels_set(m->origins, key, docker_key);
+}
+
+/* By its key as far as no other label is known by that. */
+static void name_rejected(
+	struct mapping *m, const char *key, const char *docker_key, const char *reason)
+{
+	bool taken = labels_get(m->labels, key) || labels_get(m->rejected, key);
+
+	reject(m->rejected, &m->more, taken ? docker_key : key, reason);
+}
+
+/* Says why a label that does not count does not. */
+static void explain_one(
+	struct mapping *m, const char *key, const char *docker_key, const char *value)
+{
+	const char *counted = labels_get(m->labels, key);
+	const char *origin = labels_get(m->origins, key);
+	struct err err = {0};
+
+	if (origin && !strcmp(origin, docker_key))
+		return;
+	if (judge(m->source, key, docker_key, value, &err) == 0) {
+		if (counted && !strcmp(counted, value))
+			return;
+		if (origin)
+			err_set(&err, 0, "%.100s goes before and says \"%s\"", origin, counted);
+		else
+			err_set(&err, 0, "too many labels");
+	}
+	name_rejected(m, key, docker_key, err.text);
+}
+
+/* Each label under the prefix at that place; LABEL_PREFIX_NONE: under any. */
+static void each_prefixed(struct mapping *m, int place,
+	void (*fn)(struct mapping *m, const char *key, const char *docker_key, const char *value))
+{
+	const struct label_prefixes *prefixes = m->source->prefixes;
+
+	for (size_t i = 0; i < labels_count(m->source->docker); i++) {
+		const char *docker_key = labels_key(m->source->docker, i);
+		int found = label_prefixes_find(prefixes, docker_key);
+		cleanup_free char *key = NULL;
+
+		if (found < 0 || (place >= 0 && found != place))
+			continue;
+		key = label_prefixes_key(prefixes, found, docker_key);
+		fn(m, key, docker_key, labels_value(m->source->docker, i));
+	}
+}
+
 static void map_prefixed(const struct labels_source *source, struct labels *labels,
 	struct labels *rejected, size_t *more)
 {
-	size_t skip = strlen(source->prefix);
+	CLEANUP(labels) struct labels *origins = labels_new();
+	struct mapping m = {source, labels, rejected, origins, 0};
 
-	for (size_t i = 0; i < labels_count(source->docker); i++) {
-		const char *docker_key = labels_key(source->docker, i);
-		const char *value = labels_value(source->docker, i);
-		struct err err = {0};
-
-		if (!has_prefix(source->prefix, docker_key))
-			continue;
-		if (judge(source, docker_key + skip, docker_key, value, &err) < 0)
-			reject(rejected, more, docker_key + skip, err.text);
-		else if (labels_count(labels) == LABELS_COUNTED_MAX)
-			reject(rejected, more, docker_key + skip, "too many labels");
-		else
-			labels_set(labels, docker_key + skip, value);
-	}
+	for (int place = 0; place < (int)label_prefixes_count(source->prefixes); place++)
+		each_prefixed(&m, place, map_one);
+	/* afterwards, because a label of a later prefix may have taken the key of one that does not count */
+	each_prefixed(&m, LABEL_PREFIX_NONE, explain_one);
+	*more = m.more;
 }
 
 static void derive(struct labels *labels, struct labels *rejected, size_t *more, const char *key,
@@ -134,16 +186,16 @@ void labels_map(const struct labels_source *source, struct labels *labels, struc
 	}
 }
 
-bool labels_map_any(const char *prefix, const struct labels *docker)
+bool labels_map_any(const struct label_prefixes *prefixes, const struct labels *docker)
 {
 	for (size_t i = 0; i < labels_count(docker); i++)
-		if (has_prefix(prefix, labels_key(docker, i)))
+		if (label_prefixes_find(prefixes, labels_key(docker, i)) != LABEL_PREFIX_NONE)
 			return true;
 	return false;
 }
 
-bool labels_map_needs_image(const char *prefix, const struct labels *docker)
+bool labels_map_needs_image(const struct label_prefixes *prefixes, const struct labels *docker)
 {
-	return labels_map_any(prefix, docker) || labels_get(docker, COMPOSE_PROJECT) ||
+	return labels_map_any(prefixes, docker) || labels_get(docker, COMPOSE_PROJECT) ||
 	       labels_get(docker, COMPOSE_SERVICE);
 }

@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "syncd/options.h"
 
-#include "common/label.h"
 #include "syncd/api_version.h"
 
 #include <string.h>
-
-/* Without a prefix every label of every container would count. */
-static int check_prefix(const char *word, struct err *err)
-{
-	return *word && strlen(word) <= LABEL_KEY_MAX
-		       ? 0
-		       : err_set(err, 0, "must have 1 to %d characters", LABEL_KEY_MAX);
-}
 
 enum { OPTION_COUNT = 4 };
 
@@ -31,9 +22,11 @@ static void option_table(struct options *o, struct config_option table[OPTION_CO
 			"the Engine: unix:// or tcp://; TLS by DOCKER_TLS_VERIFY and "
 			"DOCKER_CERT_PATH",
 			CONFIG_CHECKED, &o->docker_host, 0, 0, false, engine_url_check},
-		{"label-prefix", "BULKHEAD_LABEL_PREFIX", "PREFIX", "org.projectcalico.label.",
-			"labels that count; it is cut off", CONFIG_CHECKED, &o->label_prefix, 0, 0,
-			false, check_prefix},
+		{"label-prefix", "BULKHEAD_LABEL_PREFIX", "PREFIX[=KEY]",
+			"org.projectcalico.label.",
+			"labels that count: PREFIX is cut off, or KEY put in its place (repeatable; "
+			"comma list)",
+			CONFIG_LIST, &o->label_prefixes},
 		{"image-labels", "BULKHEAD_IMAGE_LABELS", "on|off", "off",
 			"whether labels that the image carries count", CONFIG_BOOL,
 			&o->image_labels},
@@ -70,6 +63,14 @@ static int apply_environment(struct options *o, struct err *err)
 		o->docker_host, is_set(verify) || is_set(path), path, &o->engine, err);
 }
 
+static int derive(struct options *o, struct err *err)
+{
+	o->prefixes = label_prefixes_parse(&o->label_prefixes, err);
+	if (!o->prefixes)
+		return err_wrap(err, "--label-prefix (or BULKHEAD_LABEL_PREFIX)");
+	return apply_environment(o, err);
+}
+
 enum config_outcome options_parse(struct options *options, int argc, char **argv)
 {
 	struct config_option shared[DAEMON_OPTION_COUNT], own[OPTION_COUNT];
@@ -85,7 +86,7 @@ enum config_outcome options_parse(struct options *options, int argc, char **argv
 	if (outcome != CONFIG_RUN)
 		return outcome;
 	daemon_options_log(&options->daemon);
-	if (apply_environment(options, &err) < 0) {
+	if (derive(options, &err) < 0) {
 		fprintf(stderr, "bulkhead-syncd: %s\n", err.text);
 		return CONFIG_EXIT_USAGE;
 	}
@@ -101,5 +102,6 @@ void options_free(struct options *options)
 	daemon_options_table(&options->daemon, &defaults, shared);
 	option_table(options, own);
 	config_free(&program);
+	label_prefixes_free(options->prefixes);
 	engine_url_clear(&options->engine);
 }

@@ -5,12 +5,15 @@
 
 #include "common/daemon_options.h"
 #include "syncd/engine_url.h"
+#include "syncd/label_prefix.h"
 
 struct options {
 	struct daemon_options daemon; /* node NULL: the Engine's name */
-	char *docker_host, *label_prefix;
+	char *docker_host;
+	struct config_list label_prefixes;
 	bool image_labels;
 	/* derived by options_parse() */
+	struct label_prefixes *prefixes;
 	struct engine_url engine;
 	const char *api_version; /* DOCKER_API_VERSION, or NULL; borrowed from the environment */
 };

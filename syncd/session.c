@@ -5,7 +5,9 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "syncd/api_version.h"
+#include "syncd/clock.h"
 #include "syncd/engine_events.h"
+#include "syncd/event_lag.h"
 
 #include <string.h>
 
@@ -18,17 +20,23 @@ enum { HTTP_OK = 200 };
 
 struct session {
 	struct engine *engine;
-	char *prefix, *api_version;
+	const struct label_prefixes *prefixes;
+	char *api_version;
 	struct session_ops ops;
 	void *arg;
 	struct event *timer; /* begin; while up: next ping, or the limit of one under way */
 	struct backoff backoff;
 	bool up, pinging;
-	bool told; /* this outage has been logged */
+	bool told;                 /* this outage has been logged */
+	double opened;             /* when the stream was, in monotonic seconds */
+	unsigned long long losses; /* of an open stream, ever */
+	unsigned long long recent; /* of those, since one stood for long */
 	char trouble[ERR_TEXT_MAX];
 	struct docker_version version;
 	struct docker_info info;
 	struct event_lines lines;
+	struct event_lag lag;
+	double late_told; /* in monotonic seconds, or 0 */
 };
 
 static void set_timer(struct session *session, unsigned ms)
@@ -36,6 +44,39 @@ static void set_timer(struct session *session, unsigned ms)
 	const struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
 
 	evtimer_add(session->timer, &delay);
+}
+
+/* The first loss is an outage, a second one soon after begins a series of them, of which no more is said. */
+static void lost(struct session *session, const char *cause)
+{
+	double stood = monotonic_seconds() - session->opened;
+
+	session->losses++;
+	session->recent++;
+	if (stood * 1e3 >= SESSION_WORKS_MS)
+		backoff_reset(&session->backoff);
+	if (session->recent == 1) {
+		log_warn("engine",
+			"lost the Engine: %s; what is published stays, retrying without another "
+			"word",
+			cause);
+		session->told = true;
+	} else if (session->recent == 2) {
+		log_warn("engine",
+			"lost the Engine again, %.1f s after the connection: %s; not a word more "
+			"of such until one has stood for %d s",
+			stood, cause, SESSION_STANDS_SECONDS);
+	}
+}
+
+static void not_reached(struct session *session, const char *cause)
+{
+	if (!session->told)
+		log_warn("engine",
+			"cannot reach the Engine: %s; what is published stays, retrying without "
+			"another word",
+			cause);
+	session->told = true;
 }
 
 void session_restart(struct session *session, const char *cause)
@@ -46,10 +87,10 @@ void session_restart(struct session *session, const char *cause)
 	snprintf(session->trouble, sizeof(session->trouble), "%s", cause);
 	engine_cancel(session->engine);
 	event_lines_clear(&session->lines);
-	if (!session->told)
-		log_warn("engine", "%s: %s; what is published stays, retrying without another word",
-			was_up ? "lost the Engine" : "cannot reach the Engine", cause);
-	session->told = true;
+	if (was_up)
+		lost(session, cause);
+	else
+		not_reached(session, cause);
 	set_timer(session, backoff_next(&session->backoff));
 	if (was_up)
 		session->ops.down(session->arg);
@@ -80,13 +121,26 @@ static bool failed(struct session *session, struct engine_answer *answer, const 
 
 /* --- up ------------------------------------------------------------------------------------------ */
 
+/* A series of losses is over. */
+static void stands(struct session *session)
+{
+	if (session->recent > 1)
+		log_info("engine", "connected to Engine %s, which stands after %llu losses",
+			session->info.name, session->recent);
+	session->recent = 0;
+	session->told = false;
+}
+
 static void on_pong(struct engine_answer *answer, void *arg)
 {
 	struct session *session = arg;
 
 	session->pinging = false;
-	if (!failed(session, answer, "ping"))
-		set_timer(session, SESSION_PING_SECONDS * 1000);
+	if (failed(session, answer, "ping"))
+		return;
+	if (session->recent && monotonic_seconds() - session->opened >= SESSION_STANDS_SECONDS)
+		stands(session);
+	set_timer(session, SESSION_PING_SECONDS * 1000);
 }
 
 static void ping(struct session *session)
@@ -96,17 +150,33 @@ static void ping(struct session *session)
 	engine_get(session->engine, "/_ping", on_pong, session);
 }
 
+/* Asked for everything each time, as there may be more each time, but not told as often. */
+static void events_lost(struct session *session)
+{
+	double now = monotonic_seconds();
+
+	if (!session->late_told || now - session->late_told >= SESSION_LATE_TOLD_SECONDS) {
+		log_warn("engine", "event stream: events come late and some may be missing; "
+				   "reading everything again");
+		session->late_told = now;
+	}
+	session->ops.event_lost(session->arg);
+}
+
 static bool on_line(char *line, size_t len, void *arg)
 {
 	struct session *session = arg;
 	struct docker_event event = {0};
 	struct err err = {0};
 
-	if (docker_parse_event(line, len, session->prefix, &event, &err) < 0) {
+	if (docker_parse_event(line, len, session->prefixes, &event, &err) < 0) {
 		log_warn("engine", "event stream: %s; reading everything again", err.text);
 		session->ops.event_lost(session->arg);
-	} else if (event.action != ACTION_OTHER) {
-		session->ops.event(&event, session->arg);
+	} else {
+		if (event_lag_add(&session->lag, event.time_ns, wall_nanoseconds()))
+			events_lost(session);
+		if (event.action != ACTION_OTHER)
+			session->ops.event(&event, session->arg);
 	}
 	docker_event_clear(&event);
 	return session->up;
@@ -133,12 +203,14 @@ static void on_opened(void *arg)
 	struct session *session = arg;
 
 	session->up = true;
-	session->told = false;
+	session->opened = monotonic_seconds();
 	session->trouble[0] = '\0';
-	backoff_reset(&session->backoff);
 	set_timer(session, SESSION_PING_SECONDS * 1000);
-	log_info("engine", "connected to Engine %s (%s), version %s", session->info.name,
-		session->info.id, session->version.version);
+	if (session->recent < 2) {
+		session->told = false;
+		log_info("engine", "connected to Engine %s (%s), version %s", session->info.name,
+			session->info.id, session->version.version);
+	}
 	session->ops.up(&session->version, &session->info, session->arg);
 }
 
@@ -168,6 +240,7 @@ static void open_stream(struct session *session)
 static void on_info(struct engine_answer *answer, void *arg)
 {
 	struct session *session = arg;
+	long long now = wall_nanoseconds();
 	struct docker_info info;
 	struct err err = {0};
 
@@ -179,6 +252,7 @@ static void on_info(struct engine_answer *answer, void *arg)
 	}
 	docker_info_clear(&session->info);
 	session->info = info;
+	event_lag_reset(&session->lag, info.clock_ns ? info.clock_ns : now, now);
 	open_stream(session);
 }
 
@@ -250,13 +324,18 @@ const char *session_trouble(const struct session *session)
 	return session->trouble;
 }
 
+unsigned long long session_losses(const struct session *session)
+{
+	return session->losses;
+}
+
 struct session *session_new(struct event_base *base, struct engine *engine,
 	const struct session_options *options, const struct session_ops *ops, void *arg)
 {
 	struct session *session = xcalloc(1, sizeof(*session));
 
 	session->engine = engine;
-	session->prefix = xstrdup(options->prefix);
+	session->prefixes = options->prefixes;
 	session->api_version = options->api_version ? xstrdup(options->api_version) : NULL;
 	session->ops = *ops;
 	session->arg = arg;
@@ -275,7 +354,6 @@ void session_free(struct session *session)
 	event_lines_clear(&session->lines);
 	docker_version_clear(&session->version);
 	docker_info_clear(&session->info);
-	free(session->prefix);
 	free(session->api_version);
 	free(session);
 }

@@ -29,7 +29,7 @@ struct syncd {
 	struct event *resync_timer;
 	char *node, *engine_id;
 	bool rewrite_wanted; /* at the end of the next comparison: the first one, SIGHUP */
-	unsigned long long events;
+	unsigned long long events, losses;
 	bool stopping;
 	bool gave_up;
 	struct err reason; /* for giving up */
@@ -102,7 +102,7 @@ static int become(struct syncd *syncd, const struct docker_info *info, struct er
 	const char *node = syncd->options->daemon.node ? syncd->options->daemon.node : info->name;
 	const struct inventory_options options = {
 		.node = node,
-		.prefix = syncd->options->label_prefix,
+		.prefixes = syncd->options->prefixes,
 		.image_labels = syncd->options->image_labels,
 		.warn = on_warn,
 		.arg = syncd,
@@ -118,7 +118,7 @@ static int become(struct syncd *syncd, const struct docker_info *info, struct er
 	syncd->engine_id = xstrdup(info->id);
 	syncd->inventory = inventory_new(&options);
 	syncd->follower = follower_new(syncd->base, syncd->engine, syncd->inventory,
-		syncd->options->label_prefix, &ops, syncd);
+		syncd->options->prefixes, &ops, syncd);
 	publisher_identify(syncd->publisher, &identity, syncd->inventory);
 	log_info("syncd", "publishing as node %s", node);
 	return 0;
@@ -149,7 +149,7 @@ static void on_event(const struct docker_event *event, void *arg)
 
 	syncd->events++;
 	log_debug("engine", "event %s of %s, %.3f ms old", docker_action_name(event->action),
-		event->id, (double)(wall_nanoseconds() - event->time_ns) / 1e6);
+		event->id, ((double)wall_nanoseconds() - (double)event->time_ns) / 1e6);
 	if (syncd->follower)
 		follower_event(syncd->follower, event);
 }
@@ -166,6 +166,7 @@ static void on_event_lost(void *arg)
 {
 	struct syncd *syncd = arg;
 
+	syncd->losses++;
 	if (syncd->follower)
 		follower_sync(syncd->follower);
 }
@@ -220,12 +221,16 @@ static void on_metrics(struct strbuf *out, void *arg)
 			(double)have.rejected},
 		{"engine_connected", "gauge", "1 while the event stream is open.",
 			session_is_up(syncd->session)},
+		{"engine_losses_total", "counter", "Times an open event stream was lost.",
+			(double)session_losses(syncd->session)},
 		{"engine_in_sync", "gauge", "1 while a full comparison holds.",
 			followed && follower_is_synced(syncd->follower)},
 		{"redis_connected", "gauge", "1 while connected to Redis.",
 			publisher_connected(syncd->publisher)},
 		{"events_total", "counter", "Events of the Engine taken in.",
 			(double)syncd->events},
+		{"event_losses_total", "counter", "Times that events were, or may have been, lost.",
+			(double)syncd->losses},
 		{"resyncs_total", "counter", "Full comparisons completed.",
 			followed ? (double)follower_syncs(syncd->follower) : 0},
 		{"writes_total", "counter", "Transactions written to Redis.",
@@ -324,7 +329,7 @@ static int open_parts(struct syncd *syncd, struct err *err)
 	const struct options *options = syncd->options;
 	const struct redis_options redis = daemon_options_redis(&options->daemon, "bulkhead-syncd");
 	const struct session_options session = {
-		.prefix = options->label_prefix, .api_version = options->api_version};
+		.prefixes = options->prefixes, .api_version = options->api_version};
 
 	syncd->publisher = publisher_new(syncd->base, &redis, on_refused, syncd, err);
 	if (!syncd->publisher)

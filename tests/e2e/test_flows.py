@@ -135,12 +135,21 @@ class Flows(Case):
         self.stack.wait_in_force()
         self.assertTrue(self.frontend.reach(self.database, "tcp", 3306))
         record = self.told(everything, what="staged", destination_port=3306)
-        self.assertEqual((record["mode"], record["policy"], record["rule"]), ("audit", "tighter", 0))
-        self.stack.apply(STAGED)
-        self.stack.wait_in_force()
+        self.assertEqual((record["mode"], record["policy"], record["rule"]), ("audit", "_staged/tighter", 0))
+        # no wait of the test's own: that is what --wait is for
+        done = self.stack.ctl("apply", "--wait", "-f", "-", input=STAGED)
+        self.assertIn("In force on 1 node\n", done.stdout)
         self.assertFalse(self.frontend.reach(self.database, "tcp", 3306))
         record = self.told(everything, what="deny", destination_port=3306)
         self.assertEqual((record["mode"], record["policy"], record["rule"]), ("enforce", "tighter", 0))
+        # a trial of the one in force opens nothing, nor does its end
+        looser = STAGED.replace("action: deny", "action: allow")
+        self.stack.ctl("apply", "--staged", "--wait", "-f", "-", input=looser)
+        self.assertFalse(self.frontend.reach(self.database, "tcp", 3306))
+        self.stack.ctl("delete", "--staged", "--wait", "policy", "tighter")
+        self.assertFalse(self.frontend.reach(self.database, "tcp", 3306))
+        self.stack.ctl("delete", "--wait", "policy", "tighter")
+        self.assertTrue(self.frontend.reach(self.database, "tcp", 3306))
 
 
 if __name__ == "__main__":

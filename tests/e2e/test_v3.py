@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""v3 policies, by real connections: what was converted means the same; namespaces, text operators, staged kinds."""
+"""v3 policies, by real connections: what was converted means the same; namespaces, text operators, staged kinds, tiers, network sets."""
 
 import unittest
 
-from harness import Case, Engine, Stack, root_dir
+from harness import Case, Engine, Outside, Stack, root_dir
 from harness.case import require
 
 ENGINE = None
@@ -29,6 +29,45 @@ spec:
   selector: has(role)
   types: [Egress]
   egress: [{action: Allow}]
+"""
+PARTNER, STRANGER = "198.51.100.7", "198.51.100.200"
+TIERS = """\
+apiVersion: projectcalico.org/v3
+kind: Tier
+metadata: {name: ops}
+spec: {order: 10}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkSet
+metadata: {name: partners, labels: {site: partner}}
+spec: {nets: [198.51.100.0/25]}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: guard}
+spec:
+  tier: ops
+  selector: role == 'front'
+  types: [Egress]
+  egress:
+  - {action: Allow, protocol: TCP, destination: {selector: site == 'partner', ports: [3306]}}
+  - {action: Pass, protocol: TCP, destination: {selector: role == 'db'}}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: front}
+spec:
+  selector: role == 'front'
+  types: [Egress]
+  egress:
+  - {action: Allow, protocol: TCP, destination: {ports: [5432]}}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: db}
+spec:
+  selector: role == 'db'
+  ingress: [{action: Allow}]
 """
 
 
@@ -88,6 +127,34 @@ class V3(Case):
         self.stack.apply(staged.replace("[3306]", "[5432]"))
         self.stack.wait_in_force()
         self.expect(ENGINE, [(front, web, "tcp/3306", True), (front, web, "tcp/5432", False)])
+
+    def test_tiers_and_a_network_set(self):
+        outside = Outside(ENGINE, [PARTNER, STRANGER])
+        self.addCleanup(outside.close)
+        front = ENGINE.run("front-1", self.net, {"role": "front"})
+        database = ENGINE.run("db-1", self.net, {"role": "db"})
+        self.stack.apply(TIERS)
+        self.stack.wait_in_force()
+        for family in (4, 6):
+            self.expect(ENGINE, [
+                (front, database, "tcp/5432", True),  # passed, and allowed by the next tier
+                (front, database, "tcp/3306", False),  # passed, and by nobody allowed
+                (front, database, "udp/5432", False),  # not passed: the first tier's end
+            ], family)
+        self.assertTrue(front.reach_address(PARTNER, "tcp", 3306))
+        self.assertFalse(front.reach_address(STRANGER, "tcp", 3306))
+        # not passed although the next tier would allow it
+        self.assertFalse(front.reach_address(PARTNER, "tcp", 5432))
+        self.stack.apply(TIERS.replace("198.51.100.0/25", "198.51.100.128/25"))
+        self.stack.wait_in_force()
+        self.assertFalse(front.reach_address(PARTNER, "tcp", 3306))
+        self.assertTrue(front.reach_address(STRANGER, "tcp", 3306))
+        # without the tier, the next one's word is all
+        self.stack.ctl("delete", "policy", "guard")
+        self.stack.ctl("delete", "tier", "ops")
+        self.stack.wait_in_force()
+        self.assertTrue(front.reach_address(PARTNER, "tcp", 5432))
+        self.assertFalse(front.reach_address(STRANGER, "tcp", 3306))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PREFIX "p."
-
 struct run {
+	struct label_prefixes *prefixes;
 	struct inventory *inventory;
 	inventory_stamp first;
 	long long now;
@@ -30,7 +29,7 @@ static void feed_event(struct run *run, char *text, size_t len, inventory_stamp 
 	struct docker_event event = {0};
 
 	(void)asked;
-	if (docker_parse_event(text, len, PREFIX, &event, NULL) == 0)
+	if (docker_parse_event(text, len, run->prefixes, &event, NULL) == 0)
 		inventory_event(run->inventory, &event);
 	docker_event_clear(&event);
 }
@@ -39,7 +38,7 @@ static void feed_containers(struct run *run, char *text, size_t len, inventory_s
 {
 	struct docker_containers list = {0};
 
-	if (docker_parse_containers(text, len, PREFIX, &list, NULL) == 0)
+	if (docker_parse_containers(text, len, run->prefixes, &list, NULL) == 0)
 		inventory_containers(run->inventory, &list, asked);
 	docker_containers_clear(&list);
 }
@@ -48,7 +47,7 @@ static void feed_container(struct run *run, char *text, size_t len, inventory_st
 {
 	struct docker_containers list = {0};
 
-	if (docker_parse_containers(text, len, PREFIX, &list, NULL) == 0)
+	if (docker_parse_containers(text, len, run->prefixes, &list, NULL) == 0)
 		for (size_t i = 0; i < list.count; i++)
 			inventory_container(
 				run->inventory, list.items[i].id, &list.items[i], asked);
@@ -75,7 +74,7 @@ static void feed_networks(struct run *run, char *text, size_t len, inventory_sta
 
 static void feed_image(struct run *run, char *text, size_t len, inventory_stamp asked)
 {
-	CLEANUP(labels) struct labels *labels = docker_parse_image(text, len, PREFIX, NULL);
+	CLEANUP(labels) struct labels *labels = docker_parse_image(text, len, run->prefixes, NULL);
 
 	(void)asked;
 	inventory_image(run->inventory, "i1", labels);
@@ -160,9 +159,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct inventory_options options = {.node = "n1", .prefix = PREFIX};
+	/* labels of the first three can come to the same key */
+	char texts[][8] = {"p.", "q.", "p.q.=", "r.=x/"};
+	char *items[] = {texts[0], texts[1], texts[2], texts[3]};
+	const struct config_list words = {items, sizeof(items) / sizeof(*items)};
 	struct event_lines lines = {0};
-	struct run run = {.inventory = inventory_new(&options)};
+	struct run run = {.prefixes = label_prefixes_parse(&words, NULL)};
+	const struct inventory_options options = {.node = "n1", .prefixes = run.prefixes};
+
+	if (!run.prefixes)
+		abort();
+	run.inventory = inventory_new(&options);
 
 	run.first = inventory_tick(run.inventory);
 	event_lines_feed(&lines, (const char *)data, size, on_line, &run);
@@ -170,5 +177,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	inventory_synced(run.inventory, inventory_tick(run.inventory));
 	event_lines_clear(&lines);
 	inventory_free(run.inventory);
+	label_prefixes_free(run.prefixes);
 	return 0;
 }

@@ -22,6 +22,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 	} while (0)
 
 /* The policies as a YAML list, the way get prints them. */
+static void view_one(struct view *view, const struct input_policy *item)
+{
+	if (item->kind == KIND_TIER)
+		view_tier(view, item->record, NULL, 0, true);
+	else if (item->kind == KIND_NETSET)
+		view_netset(view, item->record, NULL);
+	else
+		view_policy(view, item->record, NULL, NULL);
+}
+
+/* What enforcers make of it. */
+static void check_read(const struct input_policy *item)
+{
+	CLEANUP(policy)
+	struct policy *policy =
+		item->kind == KIND_POLICY ? policy_from_json(item->record, NULL) : NULL;
+	CLEANUP(tier)
+	struct tier *tier = item->kind == KIND_TIER ? tier_from_json(item->record, NULL) : NULL;
+	CLEANUP(netset)
+	struct netset *set =
+		item->kind == KIND_NETSET ? netset_from_json(item->record, NULL) : NULL;
+	struct err err = {0};
+	cleanup_json json_t *converted = policy ? v1_convert(item->record, &err) : NULL;
+
+	must(policy || tier || set);
+	must(!strcmp(policy ? policy->name : tier ? tier->name : set->name, item->name));
+	must(!policy || converted || *err.text);
+}
+
 static char *print_all(const struct input *input)
 {
 	struct view view cleanup_view = {0};
@@ -33,7 +62,7 @@ static char *print_all(const struct input *input)
 	must(out);
 	view_init(&view, VIEW_POLICIES, OUTPUT_YAML);
 	for (size_t i = 0; i < input->count; i++)
-		view_policy(&view, input->items[i].record, NULL, NULL);
+		view_one(&view, &input->items[i]);
 	must(!view_print(&view, out, &err));
 	fclose(out);
 	return text;
@@ -45,16 +74,8 @@ static void check_accepted(const struct input *input)
 	struct input again cleanup_input = {0};
 	struct diag diag cleanup_diag = {0};
 
-	for (size_t i = 0; i < input->count; i++) {
-		CLEANUP(policy)
-		struct policy *policy = policy_from_json(input->items[i].record, NULL);
-
-		struct err err = {0};
-		cleanup_json json_t *converted = v1_convert(input->items[i].record, &err);
-
-		must(policy && !strcmp(policy->name, input->items[i].name));
-		must(converted || *err.text);
-	}
+	for (size_t i = 0; i < input->count; i++)
+		check_read(&input->items[i]);
 	input_add_text(&again, text, strlen(text), "again", POLICY_WHOLE, &diag);
 	must(!diag.count && again.count == input->count);
 	for (size_t i = 0; i < input->count; i++)

@@ -46,6 +46,9 @@ class FakeEngine:
         self.requests = []  # paths, in order of arrival
         self.streams = []
         self.history = collections.deque(maxlen=256)
+        self.hold = None  # events that wait for a reader that does not read; 1024 in a real Engine, which drops the rest
+        self.dropped = 0
+        self.clock = 0  # seconds ahead of this machine's
         self.connections = set()
         self.serial = 1
         self.server = None
@@ -176,6 +179,11 @@ class FakeEngine:
         with self.lock:
             self.networks[network]["Containers"].pop(container, None)
 
+    def inspect(self, container: str) -> dict:
+        """Container inspect, of which only that it waits matters here."""
+        c = self.containers[container]
+        return {"Id": c["Id"], "Name": c["Names"][0], "State": {"Status": c["State"]}, "Image": c["ImageID"]}
+
     # --- what people do to it ------------------------------------------------------------------------
 
     def create(self, name: str, **options) -> str:
@@ -187,6 +195,12 @@ class FakeEngine:
         endpoint = self.attach(network, container, address, address6)
         self.network_event("connect", network, container)
         return endpoint
+
+    def disconnect(self, network: str, container: str) -> None:
+        """Of one that runs: said twice."""
+        self.detach(network, container)
+        self.network_event("disconnect", network, container)
+        self.network_event("disconnect", network, container)
 
     def start(self, network: str, container: str, address: str, address6: str = "") -> str:
         endpoint = self.connect(network, container, address, address6)
@@ -202,6 +216,7 @@ class FakeEngine:
         """The address is free before the first event; disconnect is said twice."""
         self.detach(network, container)
         self.containers[container]["State"] = "exited"
+        self.containers[container]["Ports"] = []
         self.container_event("die", container)
         self.network_event("disconnect", network, container)
         self.network_event("disconnect", network, container)
@@ -221,17 +236,23 @@ class FakeEngine:
             n = self.networks[network]
         self.emit("network", action, network, container=container, name=n["Name"], type=n["Driver"])
 
+    def now(self) -> int:
+        return time.time_ns() + self.clock * 10**9
+
     def emit(self, kind: str, action: str, actor: str, **attributes) -> None:
-        now = time.time_ns()
+        now = self.now()
         event = {"Type": kind, "Action": action, "Actor": {"ID": actor, "Attributes": attributes}, "scope": "local"}
         event.update({"time": now // 10**9, "timeNano": now})
         self.emit_raw(json.dumps(event).encode() + b"\n", now)
 
     def emit_raw(self, line: bytes, now: int = 0) -> None:
         with self.lock:
-            self.history.append((now or time.time_ns(), line))
+            self.history.append((now or self.now(), line))
             for stream in self.streams:
-                stream.events.put(line)
+                if self.hold is not None and stream.events.qsize() >= self.hold:
+                    self.dropped += 1
+                else:
+                    stream.events.put(line)
 
     # --- faults and questions ------------------------------------------------------------------------
 
@@ -341,7 +362,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
             if path == "/version":
                 return 200, engine.version
             if path == "/info":
-                now = time.time_ns()
+                now = engine.now()
                 stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 10**9))
                 return 200, {**engine.info, "SystemTime": f"{stamp}.{now % 10**9:09d}Z"}
             if path == "/containers/json":
@@ -351,11 +372,16 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
                 )
             if path == "/networks":
                 return 200, [{**n, "Containers": {}} for n in engine.networks.values()]
+            inspected = re.fullmatch(r"/containers/([^/]+)/json", path)
+            if inspected and inspected[1] in engine.containers:
+                return 200, engine.inspect(inspected[1])
             for prefix, suffix, table in (("/networks/", "", engine.networks), ("/images/", "/json", None)):
                 if path.startswith(prefix) and path.endswith(suffix):
                     key = path[len(prefix) : len(path) - len(suffix)]
                     if table is None and key in engine.images:
                         return 200, {"Id": key, "Config": {"Labels": engine.images[key]}}
+                    if table is not None:
+                        key = next((n["Id"] for n in table.values() if n["Name"] == key), key)
                     if table is not None and key in table:
                         return 200, json.loads(json.dumps(table[key]))
         return 404, {"message": f"no such object: {path}"}

@@ -27,7 +27,7 @@ from harness.leak import Programs  # noqa: E402
 from harness.probe import build  # noqa: E402
 from machine import KERNELS, Machine, MachineError, root_image  # noqa: E402
 
-SCENARIOS = ("br_netfilter_loaded", "br_netfilter_never")
+SCENARIOS = ("br_netfilter_loaded", "br_netfilter_never", "unseen")
 QUICK = ("6.1", "br_netfilter_never")
 LONG = bool(os.environ.get("BULKHEAD_LONG"))
 BOUND = 1500 if LONG else 240  # seconds from power-on to power-off
@@ -87,7 +87,7 @@ def boot(kernel: str, scenario: str, names: list, probes: pathlib.Path) -> Outco
     """Runs the tests in a machine, those of a class one after another; whatever goes wrong is in the outcome."""
     outcome = Outcome()
     payload = {"build/bin": bin_dir(), "probes": probes}
-    payload |= {path: ROOT / path for path in ("tests/e2e", "tests/vm/inside", "deploy/examples")}
+    payload |= {path: ROOT / path for path in ("tests/e2e", "tests/experiments", "tests/vm/inside", "deploy/examples")}
     console = console_path(kernel, scenario)
     began = time.monotonic()
     try:

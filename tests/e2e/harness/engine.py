@@ -23,6 +23,7 @@ from .release import RELEASES, Root, program
 IMAGE = "bulkhead-e2e"
 LABEL_PREFIX = "org.projectcalico.label."
 START_BOUND = 60
+CONTAINER_ID = 64  # characters
 
 
 class EngineConnection(http.client.HTTPConnection):
@@ -376,6 +377,10 @@ class Engine:
         self.docker("network", "create", *words, *options, name)
         return Network(self, name)
 
+    def attached(self, name: str) -> Network:
+        """A network that is there already."""
+        return Network(self, name)
+
     def run(self, name: str, network: Network, labels=None, raw_labels=None, options=(), ready=True) -> Container:
         """Starts a container that serves probe.PORTS over TCP and UDP; labels get the policy prefix."""
         pairs = {LABEL_PREFIX + key: value for key, value in (labels or {}).items()} | (raw_labels or {})
@@ -405,12 +410,12 @@ class Engine:
             self.docker("network", "rm", *networks)
 
     def endpoint_ids(self) -> set:
-        """What syncd should show: the EndpointIDs of all containers in bridge networks."""
+        """What syncd should show: the EndpointIDs of all containers; a swarm's load balancers are none."""
         found = set()
         for network in self.get("/networks"):
-            if network["Driver"] == "bridge":
-                attached = self.get(f"/networks/{network['Id']}")["Containers"]
-                found |= {entry["EndpointID"] for entry in attached.values()}
+            if network["Driver"] not in ("host", "null"):
+                attached = self.get(f"/networks/{network['Id']}")["Containers"] or {}
+                found |= {entry["EndpointID"] for container, entry in attached.items() if len(container) == CONTAINER_ID}
         return found
 
     def log_tails(self):

@@ -13,7 +13,7 @@ class Redis:
     def __init__(self, path, password: str):
         self.path = str(path)
         self.password = password
-        self.stream = None
+        self.socket = self.stream = None
 
     def __call__(self, *words):
         """Sends a command and returns its reply; connects (again) when needed."""
@@ -34,13 +34,33 @@ class Redis:
             # closing flushes, which a server that has gone refuses once more
             with contextlib.suppress(OSError):
                 self.stream.close()
+            self.socket.close()
         self.stream = None
 
+    def messages(self, channel: str):
+        """What is published on the channel from now on, without a bound of time, until cut(). Takes the connection over."""
+        self("SUBSCRIBE", channel)
+        self.socket.settimeout(None)
+        while True:
+            try:
+                yield self._reply()[2]
+            except (OSError, EOFError):
+                return
+
+    def cut(self) -> None:
+        """Ends messages() from another thread."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
     def _connect(self) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(10)
-            sock.connect(self.path)
-            self.stream = sock.makefile("rwb")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.socket.settimeout(10)
+            self.socket.connect(self.path)
+            self.stream = self.socket.makefile("rwb")
+        except OSError:
+            self.socket.close()
+            raise
         self._exchange(("AUTH", self.password))
 
     def _exchange(self, words):

@@ -151,7 +151,8 @@ class Stack:
 
     def ready(self, process: Process) -> bool:
         """What a container's health check asks: connected, in sync, and doing what it claims."""
-        listen = process.argv[process.argv.index("--listen") + 1]
+        # the last one counts, as for the program
+        listen = [after for word, after in zip(process.argv, process.argv[1:]) if word == "--listen"][-1]
         program = bin_dir() / process.name
         return call([*self.engine.namespace.prefix(), program, "--healthcheck", "--listen", listen], check=False).returncode == 0
 

@@ -52,13 +52,21 @@ static void on_failure(const char *cause, void *arg)
 	snprintf(seen.failure, sizeof(seen.failure), "%s", cause);
 }
 
-static void open_seen(const char *url, const char *ca)
+static void open_seen_with(const char *url, const char *ca, const char *sentinel_password_file)
 {
-	const struct redis_options options = {.url = url, .ca = ca, .on_failure = on_failure};
+	const struct redis_options options = {.url = url,
+		.ca = ca,
+		.sentinel_password_file = sentinel_password_file,
+		.on_failure = on_failure};
 	struct err err = {0};
 
 	seen.redis = redis_new(seen.base, &options, on_event, NULL, &err);
 	ck_assert_msg(seen.redis != NULL, "%s", err.text);
+}
+
+static void open_seen(const char *url, const char *ca)
+{
+	open_seen_with(url, ca, NULL);
 }
 
 static bool is_ready(void *arg)
@@ -116,7 +124,9 @@ struct sentinel {
 	char *config;
 };
 
-static void write_config(const struct sentinel *sentinel, const struct redis_server *of, bool tls)
+/* extra: further lines, or "" */
+static void write_config(
+	const struct sentinel *sentinel, const struct redis_server *of, bool tls, const char *extra)
 {
 	cleanup_file FILE *file = fopen(sentinel->config, "we");
 	const char *dir = redis_server_dir(of);
@@ -128,6 +138,7 @@ static void write_config(const struct sentinel *sentinel, const struct redis_ser
 		"sentinel failover-timeout m 5000\n",
 		dir, dir, tls ? "port 0\ntls-port" : "port", sentinel->port,
 		tls ? redis_server_tls_port(of) : redis_server_port(of));
+	fputs(extra, file);
 	if (tls)
 		fprintf(file,
 			"tls-replication yes\ntls-auth-clients no\ntls-ca-cert-file %s/ca.crt\n"
@@ -135,14 +146,23 @@ static void write_config(const struct sentinel *sentinel, const struct redis_ser
 			dir, dir, dir);
 }
 
+static void write_line(const char *path, const char *line)
+{
+	cleanup_file FILE *file = fopen(path, "we");
+
+	ck_assert_msg(file != NULL, "write %s: %s", path, strerror(errno));
+	fprintf(file, "%s\n", line);
+}
+
 /* Alone it is the majority: it may do a failover. */
-static void start_sentinel(struct sentinel *sentinel, const struct redis_server *of, bool tls)
+static void start_sentinel_with(
+	struct sentinel *sentinel, const struct redis_server *of, bool tls, const char *extra)
 {
 	pid_t parent = getpid();
 
 	sentinel->port = redis_server_free_port();
 	sentinel->config = xasprintf("%s/sentinel.conf", redis_server_dir(of));
-	write_config(sentinel, of, tls);
+	write_config(sentinel, of, tls, extra);
 	sentinel->pid = fork();
 	ck_assert_int_ge(sentinel->pid, 0);
 	if (sentinel->pid)
@@ -153,6 +173,11 @@ static void start_sentinel(struct sentinel *sentinel, const struct redis_server 
 	(void)!freopen("/dev/null", "w", stdout);
 	execlp("redis-server", "redis-server", sentinel->config, "--sentinel", (char *)NULL);
 	_exit(127);
+}
+
+static void start_sentinel(struct sentinel *sentinel, const struct redis_server *of, bool tls)
+{
+	start_sentinel_with(sentinel, of, tls, "");
 }
 
 /* From now on no pause of this machine is a reason for a failover. Our own client would choose a database first. */
@@ -399,6 +424,34 @@ START_TEST(test_tls)
 }
 END_TEST
 
+/*
+ * A user for the Sentinels alone, who may ask for the master and nothing else; the server wants no login. The wrong password is said, and
+ * the file is read again for each question.
+ */
+START_TEST(test_login)
+{
+	cleanup_free char *url = NULL, *path = NULL, *named = NULL;
+	struct sentinel sentinel;
+
+	first = redis_server_start(NULL);
+	start_sentinel_with(&sentinel, first, false,
+		"user default off\nuser asks on >right +auth +sentinel|get-master-addr-by-name\n");
+	url = xasprintf("redis+sentinel://127.0.0.1:%u/m?sentinel-user=asks", sentinel.port);
+	path = xasprintf("%s/sentinel-password", redis_server_dir(first));
+	write_line(path, "wrong");
+	open_seen_with(url, NULL, path);
+	expect_failure("login: WRONGPASS");
+	write_line(path, "right");
+	expect_ready(1);
+	redis_free(steal_ptr(seen.redis));
+	named = xasprintf("%s&sentinel-password=right", url);
+	open_seen(named, NULL);
+	expect_ready(2);
+	stop_sentinel(&sentinel);
+	redis_server_stop(first);
+}
+END_TEST
+
 /* The connection ends while Sentinels are asked. */
 START_TEST(test_end_while_asking)
 {
@@ -429,6 +482,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_answers_that_are_none, 0, 13);
 	tcase_add_test(tcase, test_answer_without_end);
 	tcase_add_test(tcase, test_tls);
+	tcase_add_test(tcase, test_login);
 	tcase_add_test(tcase, test_end_while_asking);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -250,6 +250,33 @@ START_TEST(test_dump_of_an_earlier_epoch)
 }
 END_TEST
 
+/* A dump that was made when an older store had just been accepted: that was once, and is not meant again. */
+START_TEST(test_dump_of_an_acceptance)
+{
+	bool anew = _i;
+
+	set("a", "{\"open\":1}");
+	accept_store(admin);
+	take_dump();
+	set("a", NULL);
+	follow_server();
+	put_dump_back();
+	go_on(anew);
+	witness_expect_kept(witness, "older than what is in force");
+	accept_store(admin);
+	witness_expect_last(witness);
+	/* nor where another store has been begun since */
+	take_dump();
+	redis_server_run(admin, "FLUSHDB", NULL);
+	wait_out(witness_base(witness), 2);
+	set("b", "{}");
+	witness_expect_last(witness);
+	put_dump_back();
+	go_on(anew);
+	witness_expect_kept(witness, "earlier epoch");
+}
+END_TEST
+
 /* More edits than are remembered while a reader was away: it cannot be told from a fork any more, and is taken. */
 START_TEST(test_history_is_bounded)
 {
@@ -571,6 +598,7 @@ static void add_all(TCase *tcase)
 	tcase_add_test(tcase, test_messages_cut);
 	tcase_add_loop_test(tcase, test_old_dump_is_written_to, 0, 2);
 	tcase_add_loop_test(tcase, test_dump_of_an_earlier_epoch, 0, 2);
+	tcase_add_loop_test(tcase, test_dump_of_an_acceptance, 0, 2);
 	tcase_add_test(tcase, test_history_is_bounded);
 	tcase_add_loop_test(tcase, test_flushed_and_begun_anew, 0, 2);
 	tcase_add_test(tcase, test_restarted_empty);

@@ -3,12 +3,14 @@
 
 BULKHEAD_BIN names the folder of the programs (default: build/bin).
 """
+import copy
 import json
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -71,6 +73,19 @@ class Redis:
                     with open(self.log, encoding="utf-8") as log:
                         raise RuntimeError("redis-server does not start: " + log.read()) from None
                 time.sleep(0.02)
+
+    def another(self):
+        """A second connection to the same server, for a thread of its own; end it with close_stream()."""
+        other = copy.copy(self)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self.path)
+        connection.settimeout(10)
+        other.stream = connection.makefile("rwb")
+        connection.close()
+        return other
+
+    def close_stream(self):
+        self.stream.close()
 
     def close(self):
         self.stream.close()
@@ -155,6 +170,26 @@ class Case(unittest.TestCase):
 
     def head(self):
         return self.redis.command("GET", PREFIX + "head:policies")
+
+    def play_enforcer(self, node="n1"):
+        """A thread that says of the node, until the test ends, that it has in force what the store holds."""
+        ended = threading.Event()
+        redis = self.redis.another()
+
+        def report():
+            redis.command("HSET", PREFIX + "status:" + node, "heartbeat_unix", int(time.time()), "in_force", "true",
+                          "policies_head", redis.command("GET", PREFIX + "head:policies") or "")
+
+        def run():
+            while not ended.wait(0.02):
+                report()
+            redis.close_stream()
+
+        report()
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(ended.set)
 
     def add_node(self, node="n1"):
         now = int(time.time())

@@ -22,11 +22,11 @@ class Writing(Case):
         self.assertIn("created a new policy store", result.err)
         self.assertEqual(self.policies()["database"]["spec"]["types"], ["ingress"])
         result = self.ok("apply", "-f", path, "-f", "-", stdin=FRONTEND)
-        self.assertEqual(result.out, "Successfully applied 2 'policy' resource(s)\n")
+        self.assertEqual(result.out, "Successfully applied 2 'policy' resource(s)\nUnchanged 1\n")
         self.assertEqual(result.err, "")
         self.assertEqual(self.policies()["frontend"]["spec"]["types"], ["egress"])
         result = self.ok("replace", "-f", path)
-        self.assertEqual(result.out, "Successfully replaced 1 'policy' resource(s)\n")
+        self.assertEqual(result.out, "Successfully replaced 1 'policy' resource(s)\nUnchanged 1\n")
         result = self.ok("delete", "-f", path)
         self.assertEqual(result.out, "Successfully deleted 1 'policy' resource(s)\n")
         self.assertEqual(set(self.policies()), {"frontend"})
@@ -155,6 +155,22 @@ class Judging(Case):
         self.assertTrue(result.out.startswith("denied: web (172.18.0.3, net1 on n1) to db (172.18.0.2"), result.out)
         self.assertIn("deploy/examples/allow-dns.yaml", result.out)
 
+    def test_towards_the_host(self):
+        result = self.ok("explain", "--from", "web", "--to", "host", "--port", "22")
+        self.assertTrue(result.out.startswith("denied: web ("), result.out)
+        self.assertIn("to the host itself (172.18.0.1), tcp port 22\n", result.out)
+        self.ok("apply", "-f", "-", stdin=FRONTEND.replace("selector: role == 'database', ports: [3306]", "ports: [22]"))
+        words = ["explain", "--from", "web", "--to", "host:192.0.2.7", "--port", "22", "--node", "n1"]
+        result = self.ok(*words)
+        self.assertTrue(result.out.startswith("allowed: web ("), result.out)
+        self.assertIn("goes on to --host-action", result.out)
+        self.assertNotIn("--host-action drop", result.out)
+        self.redis.command("HSET", PREFIX + "status:n1", "host_action", "drop")
+        self.assertIn("n1 has --host-action drop: what policy allows towards the host is dropped", self.ok(*words).out)
+        result = self.ctl("explain", "--from", "198.51.100.7", "--to", "host", "--port", "22")
+        self.assertEqual(result.status, 1)
+        self.assertIn("say host:ADDRESS", result.err)
+
     def test_its_advice_about_labels_can_be_followed(self):
         self.ok("apply", "-f", "-", stdin=FRONTEND.replace("name: frontend", "name: all").replace(
             "selector: role == 'frontend'", "selector: all()"))
@@ -214,11 +230,28 @@ class Judging(Case):
         self.assertEqual(said["pairs"], [])
         self.assertEqual([p["change"] for p in said["policies"]], ["unchanged"])
         result = self.ok("diff", "--staged", "-f", "-", stdin=FRONTEND)
+        # beside the one in force: nothing is closed
+        self.assertIn("created policy _staged/frontend:\n", result.out)
         self.assertIn("+ staged: true\n", result.out)
-        self.assertIn("closed: web -> db, tcp 3306\n", result.out)
+        self.assertIn("who may reach whom does not change", result.out)
         self.assertEqual(self.ctl("diff").status, 64)
         result = self.ctl("diff", "-f", "-", stdin="kind: x")
         self.assertEqual((result.status, result.out), (1, ""))
+
+    def test_apply_says_when_isolation_alone_has_closed_the_egress(self):
+        result = self.ok("apply", "-f", "-", stdin=DATABASE)
+        self.assertIn("note: policy database selects 1 endpoint that no policy allows port 53: names outside are lost to it; "
+                      "see deploy/examples/allow-dns.yaml\n", result.err)
+        self.assertNotIn("port 53", self.ok("apply", "--staged", "-f", "-", stdin=DATABASE).err)
+        # explain says so of the container, and of a policy that selects what it cannot govern
+        result = self.ok("explain", "--from", "db", "--to", "198.51.100.7", "--port", "443")
+        self.assertIn("no rule lets db ask a name server outside (port 53)", result.out)
+        self.ok("apply", "-f", "-", stdin=FRONTEND.replace("name: frontend", "name: vain")
+                .replace("role == 'frontend'", "docker/container == 'other'"))
+        self.add_endpoint("other", {"docker/container": "other"}, ipv4="172.18.0.4")
+        result = self.ok("explain", "--from", "other", "--to", "198.51.100.7", "--port", "443")
+        self.assertTrue(result.out.startswith("allowed: other"), result.out)
+        self.assertIn("note: policy vain selects other, which is not isolated\n", result.out)
 
     def test_apply_says_when_names_are_lost(self):
         result = self.ok("apply", "-f", "-", stdin=FRONTEND)
@@ -270,17 +303,54 @@ class Reading(Case):
         result = self.ok("apply", "--staged", "-f", "-", stdin=DATABASE + "---\n" + FRONTEND)
         self.assertEqual(result.out, "Successfully applied 2 'policy' resource(s), staged\n")
         stored = self.policies()
-        self.assertIs(stored["database"]["spec"]["staged"], True)
+        self.assertEqual(set(stored), {"_staged/database", "_staged/frontend"})
+        self.assertIs(stored["_staged/database"]["spec"]["staged"], True)
         for form in ("yaml", "json"):
             text = self.ok("get", "policies", "-o", form).out
-            self.ok("replace", "-f", "-", stdin=text)
+            self.assertIn("Unchanged 2\n", self.ok("replace", "-f", "-", stdin=text).out)
             self.assertEqual(self.policies(), stored)
-        # the file without the word puts it in force
-        self.ok("apply", "-f", "-", stdin=DATABASE)
-        self.assertNotIn("staged", self.policies()["database"]["spec"])
+            self.ok("delete", "-f", "-", stdin=text)
+            self.ok("create", "-f", "-", stdin=text)
+            self.assertEqual(self.policies(), stored)
+        listed = json.loads(self.ok("get", "policies", "-o", "json", "_staged/database").out)[0]
+        self.assertEqual((listed["metadata"]["name"], listed["spec"]["staged"]), ("database", True))
         table = [line.split() for line in self.ok("get", "policies", "-o", "wide").out.splitlines()]
-        self.assertEqual([row[-1] for row in table], ["STAGED", "no", "yes"])
-        self.assertEqual(self.ctl("delete", "--staged", "policy", "database").status, 64)
+        self.assertEqual([row[-1] for row in table], ["STAGED", "yes", "yes"])
+
+    def test_a_staged_policy_never_touches_the_one_in_force(self):
+        self.ok("apply", "-f", "-", stdin=DATABASE)
+        in_force = self.policies()["database"]
+        tighter = DATABASE.replace("3306", "3307")
+        for text in (tighter, tighter.replace("  order: 0", "  order: 0\n  staged: true")):
+            self.ok("apply", *([] if "staged" in text else ["--staged"]), "-f", "-", stdin=text)
+            stored = self.policies()
+            self.assertEqual(set(stored), {"database", "_staged/database"})
+            self.assertEqual(stored["database"], in_force)
+        for words in (["policy", "database"], ["policy", "_staged/database"], ["-f", "-"]):
+            self.ok("apply", "--staged", "-f", "-", stdin=tighter)
+            result = self.ok("delete", "--staged", *words, stdin=tighter)
+            self.assertEqual(result.out, "Successfully deleted 1 'policy' resource(s), staged\n")
+            self.assertEqual(self.policies(), {"database": in_force})
+        result = self.ctl("delete", "--staged", "policy", "database")
+        self.assertEqual(result.status, 1)
+        self.assertIn("resource does not exist: Policy(name=_staged/database)", result.err)
+        # what was tried is put in force, and the trial ended
+        self.ok("apply", "--staged", "-f", "-", stdin=tighter)
+        self.ok("apply", "-f", "-", stdin=tighter)
+        self.ok("delete", "--staged", "-f", "-", stdin=tighter)
+        self.assertEqual(set(self.policies()), {"database"})
+        self.assertIn("3307", json.dumps(self.policies()["database"]))
+
+    def test_diff_and_convert_of_what_is_staged(self):
+        self.ok("apply", "-f", "-", stdin=DATABASE)
+        self.assertIn("_staged/database", self.ok("diff", "--staged", "-f", "-", stdin=DATABASE).out)
+        self.ok("apply", "--staged", "-f", "-", stdin=DATABASE)
+        text = self.ok("get", "policies", "_staged/database", "-o", "yaml", "--export").out
+        converted = self.ok("convert", "-f", "-", stdin=text, store=False).out
+        self.assertIn("kind: StagedGlobalNetworkPolicy", converted)
+        self.ok("replace", "-f", "-", stdin=converted)
+        stored = self.policies()
+        self.assertEqual((set(stored), stored["_staged/database"]["form"]), ({"database", "_staged/database"}, "v3"))
 
     def test_get_of_what_is_not_there(self):
         self.ok("apply", "-f", "-", stdin=DATABASE)
@@ -294,7 +364,7 @@ class Reading(Case):
         self.add_node()
         self.add_network(isolation="strict")
         self.add_endpoint("web", {"role": "frontend", "docker/image": "evil\u202e"}, ipv6="2001:db8::2",
-                          rejected={"bad key": "because"})
+                          rejected={"bad key": "because", "b.role": "a.role, \u202eno"})
         self.ok("label", "container", "web", "role=database", "tier=1", "--node", "n1")
         table = self.ok("get", "endpoints").out
         self.assertEqual(table.splitlines()[0].split(),
@@ -306,9 +376,12 @@ class Reading(Case):
         self.assertNotIn("\u202e", wide)
         self.assertIn("docker/image=evil\\u202e", wide)
         self.assertIn("02:42:ac:12:00:02", wide)
+        self.assertIn("b.role: a.role, \\u202eno; bad key: because", wide)
         record = json.loads(self.ok("get", "endpoints", "-o", "json").out)[0]
         self.assertEqual(record["labels"]["role"], "frontend")
         self.assertEqual(record["effectiveLabels"]["role"], "database")
+        self.assertEqual(record["rejected"]["bad key"], "because")
+        self.assertIn("bad key: because", self.ok("get", "endpoints", "-o", "yaml").out)
         self.assertTrue(record["isolated"])
         self.assertEqual(len(self.ok("get", "endpoints", "--node", "n2").out.splitlines()), 1)
 
@@ -359,6 +432,50 @@ class Reading(Case):
         self.add_endpoint("three", {"role": "c"})
         lines = self.ok("match", "role == 'a'").out.splitlines()[1:]
         self.assertEqual([line.split()[1] for line in lines], ["one", "two"])
+
+
+class Hostile(Case):
+    """What no selector can be is refused quickly, wherever one may stand."""
+
+    DEEP = "(" * 10000 + "all()" + ")" * 10000
+    LONG = "a == 'b' || " * 87382 + "a == 'b'"  # 1 MiB
+    NOTS = "!" * 10000 + "has(a)"
+    WIDE = "a in {" + ",".join(f"'{i}'" for i in range(20000)) + "}"
+
+    def quickly(self, *words, stdin=""):
+        begun = time.monotonic()
+        result = self.ctl(*words, stdin=stdin)
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertEqual((result.status, result.out), (1, ""))
+        self.assertLess(len(result.err), 2000)
+        return result.err
+
+    def test_in_files(self):
+        for selector in (self.DEEP, self.LONG, self.WIDE):
+            for text in (DATABASE.replace("role == 'database'", json.dumps(selector)),
+                         DATABASE.replace("role == 'frontend'", json.dumps(selector)),
+                         DATABASE.replace("role == 'frontend'", "all()\n      notSelector: " + json.dumps(selector)),
+                         json.dumps({"apiVersion": "projectcalico.org/v3", "kind": "GlobalNetworkPolicy",
+                                     "metadata": {"name": "x"}, "spec": {"selector": selector}}),
+                         json.dumps({"apiVersion": "projectcalico.org/v3", "kind": "GlobalNetworkPolicy",
+                                     "metadata": {"name": "x"}, "spec": {"namespaceSelector": selector}})):
+                for verb in ("apply", "validate", "diff", "convert"):
+                    self.assertRegex(self.quickly(verb, "-f", "-", stdin=text), r"^-:\d+:\d+: .*selector")
+        self.assertEqual(self.policies(), {})
+
+    def test_on_the_command_line(self):
+        for selector in (self.DEEP, self.LONG[:100000], self.WIDE[:100000]):
+            self.assertIn("bad selector", self.quickly("match", selector))
+            self.assertIn("bad selector", self.quickly("match", selector, "--label", "a=b"))
+        # long, but nothing is nested
+        begun = time.monotonic()
+        self.assertEqual(self.ok("match", self.NOTS, "--label", "a=b").out, "true\n")
+        self.assertEqual(self.ok("match", "!" + self.NOTS, "--label", "a=b").out, "false\n")
+        self.assertLess(time.monotonic() - begun, 5)
+
+    def test_deep_documents(self):
+        for text in ("[" * 100000, "{a: " * 100000, "- " * 100000, "&a [" * 1000 + "*a" + "]" * 1000):
+            self.assertRegex(self.quickly("apply", "-f", "-", stdin=text), r"^-:")
 
 
 class Using(Case):

@@ -47,7 +47,7 @@ class Forms(Case):
             self.ok("delete", "policy", *stored)
             self.ok("create", "-f", "-", stdin=text)
             self.assertEqual(self.policies(), stored)
-        listed = json.loads(self.ok("get", "policies", "-o", "json", "shop/web").out)
+        listed = json.loads(self.ok("get", "policies", "-o", "json", "--export", "shop/web").out)
         self.assertEqual((listed[0]["kind"], listed[0]["metadata"], listed[0]["spec"]["selector"]),
                          ("NetworkPolicy", {"name": "web", "namespace": "shop"}, "role == 'web'"))
         self.ok("delete", "-f", "-", stdin=V3)
@@ -78,6 +78,112 @@ class Forms(Case):
         self.ok("delete", "policy", "shop/web")
         self.ok("apply", "-f", "-", stdin=V3)
         self.assertEqual(self.ctl("apply", "-f", "-", stdin=v1).status, 1)
+
+
+TIERS = """\
+apiVersion: projectcalico.org/v3
+kind: Tier
+metadata: {name: ops, labels: {team: net}}
+spec: {order: 10, defaultAction: Pass}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkSet
+metadata: {name: partners, labels: {role: partner}}
+spec: {nets: [198.51.100.0/24, "2001:db8::/32"]}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: guard}
+spec:
+  tier: ops
+  selector: role == 'database'
+  ingress:
+  - {action: Pass, source: {selector: role == 'partner'}}
+"""
+
+
+class Tiers(Case):
+    def stored(self):
+        return {kind: {name: json.loads(record) for name, record in self.redis.hash("bulkhead:v1:" + kind).items()}
+                for kind in ("policies", "tiers", "networksets")}
+
+    def test_round_trip(self):
+        done = self.ok("apply", "-f", "-", stdin=TIERS)
+        self.assertEqual(done.out.splitlines()[0], "Successfully applied 3 resource(s)")
+        stored = self.stored()
+        self.assertEqual(stored["tiers"], {"ops": {"v": 1, "name": "ops", "labels": {"team": "net"},
+                                                   "spec": {"order": 10, "defaultAction": "pass"}}})
+        self.assertEqual(stored["networksets"]["partners"]["spec"], {"nets": ["198.51.100.0/24", "2001:db8::/32"]})
+        self.assertEqual(stored["policies"]["guard"]["spec"]["tier"], "ops")
+        for form in ("yaml", "json"):
+            text = "".join(self.ok("get", kind, "--export", "-o", form).out + "\n---\n"
+                           for kind in ("tiers", "globalnetworksets", "policies")).rstrip("-\n") + "\n"
+            self.ok("delete", "-f", "-", stdin=TIERS)
+            self.assertFalse(any(self.redis.hash("bulkhead:v1:" + kind) for kind in ("policies", "networksets")))
+            self.ok("apply", "-f", "-", stdin=text)
+            again = self.stored()
+            # the default tier is shown, and may be written
+            again["tiers"].pop("default")
+            self.assertEqual(again, stored)
+        self.assertEqual(self.ok("convert", "-f", "-", stdin=TIERS, store=False).err, "")
+
+    def test_tables(self):
+        self.ok("apply", "-f", "-", stdin=TIERS + "---\n" + DATABASE)
+        lines = [line.split() for line in self.ok("get", "tiers", "-o", "wide").out.splitlines() if line]
+        self.assertEqual(lines, [["NAME", "ORDER", "DEFAULT", "ACTION", "POLICIES"], ["ops", "10", "Pass", "1"],
+                                 ["default", "1000000", "Deny", "1"]])
+        lines = [line.split() for line in self.ok("get", "globalnetworkset", "partners").out.splitlines() if line]
+        self.assertEqual(lines[1], ["partners", "198.51.100.0/24,2001:db8::/32", "role=partner"])
+        # in the order in which they are asked, whatever their own orders are
+        names = [line.split()[0] for line in self.ok("get", "policies").out.splitlines() if line]
+        self.assertEqual(names, ["NAME", "guard", "database"])
+        self.assertEqual(self.ctl("get", "tiers", "none").status, 1)
+
+    def refused(self, why, *arguments, stdin=None):
+        before = self.stored()
+        result = self.ctl(*arguments, stdin=stdin)
+        self.assertEqual(result.status, 1, result.out)
+        self.assertIn(why, result.err)
+        self.assertEqual(self.stored(), before)
+
+    def test_a_policy_needs_its_tier(self):
+        policy = TIERS.split("---\n")[2]
+        self.refused('-:1:1: policy "guard": there is no tier "ops"', "apply", "-f", "-", stdin=policy)
+        self.ok("apply", "-f", "-", stdin=TIERS)
+        self.refused('tier "ops" cannot be deleted: policy "guard" is in it', "delete", "tier", "ops")
+        self.ok("apply", "-f", "-", stdin=self.ok("get", "tier", "default", "-o", "yaml").out)
+        self.refused("tier \"default\" cannot be deleted", "delete", "tier", "default")
+        self.refused("only policies can be staged", "apply", "--staged", "-f", "-", stdin=TIERS)
+        self.ok("delete", "-f", "-", stdin=TIERS)
+        self.refused("resource does not exist: Tier(name=ops)", "delete", "tier", "ops")
+        self.refused("resource does not exist: GlobalNetworkSet(name=x)", "delete", "globalnetworkset", "x")
+        self.assertEqual(self.ctl("delete", "profile", "x").status, 64)
+
+    def test_there_are_eight_tiers_at_most(self):
+        def tiers(count):
+            return "".join(f"apiVersion: projectcalico.org/v3\nkind: Tier\nmetadata: {{name: t{i}}}\nspec: {{}}\n---\n"
+                           for i in range(count))[:-4]
+
+        self.ok("apply", "-f", "-", stdin=tiers(7))
+        self.refused("there would be 9 tiers", "apply", "-f", "-", stdin=tiers(8))
+
+    def test_explain_and_diff(self):
+        self.add_node()
+        self.add_endpoint("mysql-1", {"role": "database"})
+        self.ok("apply", "-f", "-", stdin=TIERS + "---\n" + DATABASE.replace("frontend", "partner"))
+        flow = ("explain", "--from", "198.51.100.7", "--to", "mysql-1", "--port", "3306")
+        text = self.ok(*flow).out
+        self.assertTrue(text.startswith("allowed: "), text)
+        self.assertIn("  policy guard (tier ops): ingress[0]\n", text)
+        self.assertIn("    its source is in network set partners\n", text)
+        changed = TIERS.replace("198.51.100.0/24", "203.0.113.0/24")
+        diff = self.ok("diff", "-f", "-", stdin=changed).out
+        self.assertIn("changed globalnetworkset partners:\n", diff)
+        self.assertIn("closed: (network set partners, as it was) -> mysql-1, tcp 3306\n", diff)
+        self.ok("apply", "-f", "-", stdin=changed)
+        self.assertTrue(self.ok(*flow).out.startswith("denied: "))
+        reach = self.ok("reach", "--port", "3306").out
+        self.assertRegex(reach, r"\(network set partners\) +mysql-1")
 
 
 class Converting(Case):
@@ -142,10 +248,15 @@ class Manual(Case):
 
     def test_commands(self):
         self.add_node()
+        self.play_enforcer()
+        self.add_network()
         for name in ("mysql-1", "web-1", "web-2"):
             self.add_endpoint(name, {})
         self.file(DATABASE, "policies.yaml")
         self.file(FRONTEND, "tighter.yaml")
+        self.file(FRONTEND.replace("name: frontend", "name: more"), "more.yaml")
+        os.makedirs(os.path.join(self.directory, "policies", "inner"))
+        self.file(DATABASE, "policies/inner/database.yml")
         environment = {"PATH": os.path.dirname(os.path.abspath(CTL)) + ":" + os.environ["PATH"],
                        "BULKHEAD_REDIS_URL": "unix://" + self.redis.path}
         # watch has no end of its own: class Watching runs it

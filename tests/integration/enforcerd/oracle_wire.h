@@ -3,6 +3,9 @@
  * The oracle's flows as packets through this kernel: one namespace stands for every container and for the outside, with a link for each
  * network, whose end here has the name of the network's bridge. Frames are written and read whole, so that no stack answers or
  * refuses. Everything runs on one processor: what was sent before a fence has arrived, or been dropped, when the fence arrives.
+ *
+ * Bridged: each network is a bridge with two links into the namespace, and what goes from a network to itself is sent into the one for
+ * the other, as between two containers; the rest goes to the bridge's own address, and is routed.
  */
 #ifndef BULKHEAD_TESTS_ORACLE_WIRE_H
 #define BULKHEAD_TESTS_ORACLE_WIRE_H
@@ -23,6 +26,7 @@ static const char *const link_names[LINKS] = {"br-1", "br-2", "br-3", "out0"};
 
 struct wire {
 	pid_t peer;
+	bool bridged;
 	int fd;             /* of the peer's, sees every frame of its links */
 	int indexes[LINKS]; /* of the peer's ends */
 };
@@ -44,6 +48,29 @@ static inline void make_link(const struct wire *wire, int n)
 	   "nsenter -t %d -n sh -c 'sysctl -qw net.ipv6.conf.p%d.disable_ipv6=1; ip link set p%d up'",
 		link_names[n], n, n, n, (int)wire->peer, link_names[n], link_names[n],
 		(int)wire->peer, n, n);
+}
+
+/* A bridge and two links; who is behind which is said, so that no frame is flooded. */
+static inline void make_bridge(const struct wire *wire, int n)
+{
+	sh("ip link add %s address 02:00:00:00:00:0%d type bridge; sysctl -qw net.ipv4.conf.%s.send_redirects=0; "
+	   "ip link set %s up",
+		link_names[n], n, link_names[n], link_names[n]);
+	for (int port = 0; port < 2; port++) {
+		char name = port ? 'q' : 'p';
+
+		sh("ip link add v%c%d type veth peer name %c%d address 02:00:00:00:0%d:0%d netns %d; "
+		   "ip link set v%c%d master %s; ip link set v%c%d up; "
+		   "bridge fdb replace 02:00:00:00:0%d:0%d dev v%c%d master static; "
+		   "nsenter -t %d -n sh -c 'sysctl -qw net.ipv6.conf.%c%d.disable_ipv6=1; ip link set %c%d up'",
+			name, n, name, n, port + 1, n, (int)wire->peer, name, n, link_names[n],
+			name, n, port + 1, n, name, n, (int)wire->peer, name, n, name, n);
+	}
+}
+
+static inline bool is_bridged(const struct wire *wire, int link)
+{
+	return wire->bridged && link < O_NETWORKS;
 }
 
 static inline void add_route(const char *block, int link)
@@ -84,7 +111,7 @@ static inline int peer_index(const struct wire *wire, int n)
 	return index;
 }
 
-static inline void wire_open(struct wire *wire)
+static inline void wire_open(struct wire *wire, bool bridged)
 {
 	cpu_set_t one;
 	int outside = O_NETWORKS;
@@ -98,9 +125,13 @@ static inline void wire_open(struct wire *wire)
 	write_file("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
 	write_file("/proc/sys/net/ipv4/conf/all/send_redirects", "0");
 	write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1");
+	wire->bridged = bridged;
 	wire->peer = new_peer();
 	for (int n = 0; n < LINKS; n++) {
-		make_link(wire, n);
+		if (is_bridged(wire, n))
+			make_bridge(wire, n);
+		else
+			make_link(wire, n);
 		if (n < O_NETWORKS)
 			add_network(n);
 		wire->indexes[n] = peer_index(wire, n);
@@ -226,7 +257,10 @@ static inline void wire_send(const struct wire *wire, const struct o_flow *flow,
 {
 	bool v6 = strchr(flow->ips[0], ':') != NULL;
 	int link = link_of(flow->ips[0]);
-	uint8_t frame[FRAME_MAX] = {2, 0, 0, 0, 0, (uint8_t)link, 2, 0, 0, 0, 1, (uint8_t)link};
+	bool across = is_bridged(wire, link) && link_of(flow->ips[1]) == link;
+	/* to the other link of the bridge, or to whoever routes */
+	uint8_t frame[FRAME_MAX] = {
+		2, 0, 0, 0, across ? 2 : 0, (uint8_t)link, 2, 0, 0, 0, 1, (uint8_t)link};
 	struct payload payload = {.flow = index};
 	struct sockaddr_ll to = {
 		.sll_family = AF_PACKET, .sll_ifindex = wire->indexes[link], .sll_halen = 6};

@@ -126,6 +126,19 @@ class TestHealing(Case):
         self.wait_ready()
         self.assertIn(endpoint, self.endpoints())
 
+    def test_master_that_has_lost_its_replicas(self):
+        """min-replicas-to-write: it refuses what would be lost with it."""
+        container, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
+        self.start()
+        self.redis("CONFIG", "SET", "min-replicas-to-write", "1")
+        self.engine.stop(self.net, container)
+        self.wait_not_ready("redis: ")
+        self.wait_log("NOREPLICAS")
+        self.assertIn(endpoint, self.endpoints())
+        self.redis("CONFIG", "SET", "min-replicas-to-write", "0")
+        self.wait_gone(endpoint)
+        self.wait_ready()
+
     def test_restart_replaces_what_is_stale(self):
         container, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
         self.start()

@@ -70,14 +70,15 @@ class TestProgram(Case):
     def test_check(self):
         done = self.call("--check")
         self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertEqual([line[:4] for line in done.stdout.splitlines()], ["ok  "] * 3)
+        self.assertEqual([line[:4] for line in done.stdout.splitlines()], ["ok  "] * 4)
+        self.assertIn("labels: org.projectcalico.label.X as X; those of images do not count", done.stdout)
         self.assertIn("20.10.24", done.stdout)
         self.assertIn("node fakenode, Engine id FAKE:0001", done.stdout)
         self.stop_redis()
         self.engine.version["ApiVersion"] = "1.30"
         done = self.call("--check")
         self.assertEqual(done.returncode, 1)
-        self.assertEqual([line[:4] for line in done.stdout.splitlines()], ["FAIL", "ok  ", "FAIL"])
+        self.assertEqual([line[:4] for line in done.stdout.splitlines()], ["ok  ", "FAIL", "ok  ", "FAIL"])
         self.engine.close()
         done = self.call("--check")
         self.assertIn("docker.sock", done.stdout)
@@ -98,6 +99,9 @@ class TestProgram(Case):
             (["--resync", "0"], {}, "resync"),
             (["--image-labels", "maybe"], {}, "image-labels"),
             (["--label-prefix", ""], {}, "label-prefix"),
+            (["--label-prefix", "a.=docker/"], {}, "reserved"),
+            (["--label-prefix", "a.", "--label-prefix", "a.=x/"], {}, "named before"),
+            ([], {"BULKHEAD_LABEL_PREFIX": "a.,b.=x y"}, "LABEL_PREFIX"),
             (["--node", "a/b"], {}, "node"),
             (["--nonsense"], {}, "nonsense"),
             (["operand"], {}, "operand"),

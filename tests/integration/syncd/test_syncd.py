@@ -128,12 +128,92 @@ class TestPublishing(Case):
         wait_until(lambda: self.endpoints()[endpoint]["container"]["name"] == "renamed", "the name is new")
         self.assertEqual(self.endpoints()[other]["labels"]["docker/container"], "renamed")
 
+    def test_ports_that_move(self):
+        """The list tells them when the Engine is through with the connect; until then inspect waits, and nothing else does."""
+        second = self.engine.add_network("net2", subnet="10.2.0.0/16")
+        self.start()
+        container, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
+        wait_until(lambda: self.endpoints().get(endpoint, {}).get("state") == "running", "it runs")
+        gates = [threading.Event() for _ in range(2)]
+        for gate in gates:
+            self.engine.fail(f"/containers/{container}/json", gate=gate, times=1)
+        port = {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 32769, "Type": "tcp"}
+        for gate, change, wanted in ((gates[0], self.engine.connect, [32769]), (gates[1], self.engine.disconnect, [])):
+            change(second, container, *(["10.2.0.2"] if wanted else []))
+            wait_until(lambda: (len(self.endpoints()) == 2) == bool(wanted), "who is where is published at once")
+            self.syncd.send_signal(signal.SIGHUP)
+            before = self.metric("resyncs_total")
+            wait_until(lambda: self.metric("resyncs_total") > before, "a comparison does not wait for it")
+            self.engine.containers[container]["Ports"] = [port] if wanted else []
+            self.assertNotEqual([each["host_port"] for each in self.endpoints()[endpoint]["ports"]], wanted)
+            gate.set()
+            wait_until(
+                lambda: [each["host_port"] for each in self.endpoints()[endpoint]["ports"]] == wanted, "the ports are right"
+            )
+
+    def test_inspect_that_fails(self):
+        """It tells that the Engine is through, which nothing depends on: the list is asked all the same."""
+        second = self.engine.add_network("net2", subnet="10.2.0.0/16")
+        self.start()
+        container, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
+        wait_until(lambda: self.endpoints().get(endpoint, {}).get("state") == "running", "it runs")
+        self.engine.fail(f"/containers/{container}/json", status=500)
+        self.engine.containers[container]["Ports"] = [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}]
+        self.engine.connect(second, container, "10.2.0.2")
+        wait_until(lambda: self.endpoints()[endpoint]["ports"], "the ports are there")
+        self.assertEqual(self.http("/readyz")[0], 200)
+
     def test_networks_come_and_go(self):
         self.start()
         network = self.engine.create_network("later", subnet="10.9.0.0/16")
         wait_until(lambda: network in self.networks(), "the new network")
         self.engine.remove_network(network)
         wait_until(lambda: network not in self.networks(), "the network is gone")
+
+
+class TestOverlay(Case):
+    """Containers of an overlay network go out by docker_gwbridge, of which the Engine says nothing."""
+
+    def setUp(self):
+        super().setUp()
+        self.overlay = self.engine.add_network("mesh", driver="overlay", subnet="10.9.0.0/24")
+        self.container = self.engine.add_container("web", labels={LABEL + "role": "web"})
+
+    def connect(self, gateway):
+        """The Engine's order: both endpoints are there, one is told of."""
+        hidden = self.engine.attach(gateway, self.container, "172.18.0.3")
+        return hidden, self.engine.start(self.overlay, self.container, "10.9.0.2")
+
+    def expect(self, gateway):
+        hidden, endpoint = self.connect(gateway)
+        record = self.wait_endpoint(hidden)
+        self.assertEqual((record["ipv4"], record["labels"]["role"]), ("172.18.0.3", "web"))
+        self.assertEqual(record["network"], {"id": gateway, "name": "docker_gwbridge", "driver": "bridge"})
+        self.assertEqual(self.wait_endpoint(endpoint)["network"]["driver"], "overlay")
+        # without a comparison of everything
+        self.assertEqual(self.metric("resyncs_total"), 1)
+        self.engine.detach(gateway, self.container)
+        self.engine.stop(self.overlay, self.container)
+        self.wait_gone(hidden)
+        self.wait_gone(endpoint)
+        self.assertEqual(self.metric("resyncs_total"), 1)
+
+    def test_gateway_that_was_there(self):
+        gateway = self.engine.add_network("docker_gwbridge", subnet="172.18.0.0/16", bridge="docker_gwbridge")
+        self.start()
+        self.expect(gateway)
+        self.assertEqual(self.engine.count("/networks/docker_gwbridge$"), 0)
+
+    def test_gateway_that_came_silently(self):
+        self.start()
+        self.expect(self.engine.add_network("docker_gwbridge", subnet="172.18.0.0/16", bridge="docker_gwbridge"))
+
+    def test_no_gateway(self):
+        """An internal overlay network needs none."""
+        self.start()
+        self.wait_endpoint(self.engine.start(self.overlay, self.container, "10.9.0.2"))
+        self.assertEqual(set(n["name"] for n in self.networks().values()), {"bridge", "net1", "mesh"})
+        self.assertEqual(self.http("/readyz")[0], 200)
 
 
 class TestImages(Case):

@@ -226,6 +226,43 @@ START_TEST(test_staged_would_deny)
 }
 END_TEST
 
+/* A trial of a change: the one in force is not asked beside it, wherever the two stand in the order. */
+START_TEST(test_staged_takes_its_namesakes_place)
+{
+	static const char *const orders[] = {"'order':1,", "'order':5,", "'order':9,"};
+
+	for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++) {
+		cleanup_free char *closed = xasprintf("%s'staged':true," CLOSED, orders[i]);
+		cleanup_free char *open = xasprintf("%s'staged':true," OPEN, orders[i]);
+
+		put_policy("a", "all()", "'order':5," OPEN);
+		put_policy("_staged/a", "all()", closed);
+		evaluator_finish(e);
+		ck_assert(passes("192.0.2.7", "10.1.0.2"));
+		ck_assert_str_eq(by(DIR_INGRESS), "a[0]");
+		ck_assert(verdict.walks[DIR_INGRESS].staged_denies);
+		teardown();
+		setup();
+		/* of another name: beside it */
+		put_policy("a", "all()", "'order':5," OPEN);
+		put_policy("_staged/b", "all()", closed);
+		evaluator_finish(e);
+		ck_assert(passes("192.0.2.7", "10.1.0.2"));
+		ck_assert(!verdict.walks[DIR_INGRESS].staged_denies);
+		teardown();
+		setup();
+		/* what it opens stays closed, and is no denial of the trial's */
+		put_policy("a", "all()", "'order':5," CLOSED);
+		put_policy("_staged/a", "all()", open);
+		evaluator_finish(e);
+		ck_assert(!passes("192.0.2.7", "10.1.0.2"));
+		ck_assert(!verdict.walks[DIR_INGRESS].staged_denies);
+		teardown();
+		setup();
+	}
+}
+END_TEST
+
 START_TEST(test_strict_networks_know_their_own)
 {
 	put_endpoint("s1", 2, "10.2.0.2", "{}");
@@ -397,6 +434,7 @@ int main(void)
 	tcase_add_test(tcase, test_pass_allows_nothing);
 	tcase_add_test(tcase, test_staged_denies_nothing);
 	tcase_add_test(tcase, test_staged_would_deny);
+	tcase_add_test(tcase, test_staged_takes_its_namesakes_place);
 	tcase_add_test(tcase, test_strict_networks_know_their_own);
 	tcase_add_test(tcase, test_an_address_of_two_is_closed);
 	tcase_add_test(tcase, test_the_host_is_not_policed);

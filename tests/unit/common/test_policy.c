@@ -334,8 +334,12 @@ static const struct {
 		"spec.staged: must be true or false"},
 	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'doNotTrack':true}}",
 		"spec.doNotTrack: unknown member"},
-	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'tier':'default'}}",
-		"spec.tier: unknown member"},
+	{"{'v':1,'name':'p','form':'v3','spec':{'selector':'','types':['egress'],'tier':'default'}}",
+		"spec.tier: must be left out for the tier default"},
+	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'tier':'ops'}}",
+		"spec.tier: only form v3 has one"},
+	{"{'v':1,'name':'p','form':'v3','spec':{'selector':'','types':['egress'],'tier':5}}",
+		"spec.tier: must be text"},
 	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'egress':{}}}",
 		"spec.egress: must be a list"},
 	{"{'v':1,'name':'p','spec':{'selector':'','types':['egress'],'egress':[{'action':'allow'},{}]}}",
@@ -496,10 +500,13 @@ START_TEST(test_evaluation_order)
 	/* sorted; byte-wise, so capitals come first and UTF-8 does not matter */
 	static const struct policy sorted[] = {
 		{.name = (char *)"z", .has_order = true, .order = -DBL_MAX},
+		/* a staged one just before that whose place it may take, however the names begin */
+		{.name = (char *)"_staged/y", .has_order = true, .order = -1.5, .staged = true},
 		{.name = (char *)"y", .has_order = true, .order = -1.5},
 		{.name = (char *)"B", .has_order = true, .order = 0},
 		{.name = (char *)"a", .has_order = true, .order = 0},
 		{.name = (char *)"aa", .has_order = true, .order = 0},
+		{.name = (char *)"_staged/0", .has_order = true, .order = DBL_MAX, .staged = true},
 		{.name = (char *)"0", .has_order = true, .order = DBL_MAX},
 		{.name = (char *)"-", .order = -5}, /* without has_order the number means nothing */
 		{.name = (char *)"A"},

@@ -12,6 +12,9 @@ START_TEST(test_what_v3_adds)
 	} cases[] = {
 		{V3("'name':'a/b'"), "a/b"},
 		{V3("'name':'_staged/b'"), "_staged/b"},
+		{"{'v':1,'name':'_staged/b','spec':{'staged':true,'selector':'all()','types':['ingress'],"
+		 "'ingress':[],'egress':[]}}",
+			"b"},
 		{V3("'name':'b','form':'v3'"), "b"},
 		{V3("'name':'_staged/b','form':'v3'"), "b"},
 		{V3("'name':'a/b','form':'v3','namespace':'a','labels':{'l':'m'}"), "b"},

@@ -15,6 +15,7 @@ struct expected {
 	const char *user, *password;
 	unsigned db;
 	const char *master, *sentinels; /* "host:port host:port " */
+	const char *sentinel_user, *sentinel_password;
 };
 
 static const struct {
@@ -49,6 +50,16 @@ static const struct {
 							.db = 3,
 							.master = "m",
 							.sentinels = "a:26379 b:26379 "}},
+	{"redis+sentinel://ann:pw@a/m/3?sentinel-user=bob%26&sentinel-password=s%3d",
+		{.user = "ann",
+			.password = "pw",
+			.db = 3,
+			.master = "m",
+			.sentinels = "a:26379 ",
+			.sentinel_user = "bob&",
+			.sentinel_password = "s="}},
+	{"redis+sentinel://a/m?sentinel-password=s",
+		{.master = "m", .sentinels = "a:26379 ", .sentinel_password = "s"}},
 };
 
 START_TEST(test_good)
@@ -72,6 +83,8 @@ START_TEST(test_good)
 	for (size_t i = 0; i < url.sentinel_count; i++)
 		strbuf_addf(&sentinels, "%s:%u ", url.sentinels[i].host, url.sentinels[i].port);
 	ck_assert_pstr_eq(sentinels.text, expected->sentinels);
+	ck_assert_pstr_eq(url.sentinel_user, expected->sentinel_user);
+	ck_assert_pstr_eq(url.sentinel_password, expected->sentinel_password);
 	ck_assert_int_eq(redis_url_check(good[_i].text, &err), 0);
 	redis_url_clear(&url);
 	ck_assert_ptr_null(url.password);
@@ -133,7 +146,14 @@ static const struct {
 	{"redis+sentinel://a/m m", "the master's name follows"},
 	{"redis+sentinel://a//1", "the master's name follows"},
 	{"redis+sentinel://a/m/x", "the path is a database number"},
-	{"redis+sentinel://a/m?x=1", "parameters are not understood"},
+	{"redis+sentinel://a/m?x=1", "only ?sentinel-user="},
+	{"redis+sentinel://a/m?", "only ?sentinel-user="},
+	{"redis+sentinel://a/m?sentinel-user=a&", "only ?sentinel-user="},
+	{"redis+sentinel://a/m?sentinel-user=a&sentinel-user=b", "once each"},
+	{"redis+sentinel://a/m?sentinel-user=", "is empty"},
+	{"redis+sentinel://a/m?sentinel-password=secret%", "bad percent escape"},
+	{"redis+sentinel://a/m?sentinel-user=a%00", "bad percent escape"},
+	{"redis://a?sentinel-user=a", "parameters are not understood"},
 	{"redis+sentinel://u:secret%@a/m", "bad percent escape in the password"},
 	{"redis+sentinel://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17/m", "more than 16 Sentinels"},
 };
@@ -149,6 +169,7 @@ START_TEST(test_bad)
 	ck_assert_ptr_null(strstr(err.text, "secret"));
 	/* nothing is left behind to be freed or used */
 	ck_assert(!url.host && !url.path && !url.user && !url.password);
+	ck_assert(!url.sentinel_user && !url.sentinel_password);
 	ck_assert_int_eq(redis_url_check(bad[_i].text, NULL), -1);
 }
 END_TEST

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <openssl/evp.h>
 #include <string.h>
+#include <time.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -353,6 +354,97 @@ START_TEST(test_text_length_is_bounded)
 }
 END_TEST
 
+/* --- time ---------------------------------------------------------------------------------------------------- */
+
+/* Of this process, in seconds: whoever else runs on the machine does not count. */
+static double cpu_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+enum { SHORT_TEXT = 1024, LONG_TEXT = 32 * SHORT_TEXT, TIMES = 16, TRIES = 5, SLACK = 8 };
+
+/* The best of a few tries of parsing so often; accepted or not. */
+static double time_of(const char *text, int times)
+{
+	double best = 1e9;
+
+	for (int i = 0; i < TRIES; i++) {
+		double start = cpu_seconds(), took;
+
+		for (int n = 0; n < times; n++)
+			selector_free(selector_parse(text, NULL));
+		took = cpu_seconds() - start;
+		best = took < best ? took : best;
+	}
+	return best;
+}
+
+/* shape[0], as often as it fits into so many characters beside the others. Caller frees. */
+static char *filled(const char *const shape[3], size_t size)
+{
+	size_t rest = strlen(shape[1]) + strlen(shape[2]);
+
+	return repeated(shape[0], (size - rest) / strlen(shape[0]), "", "");
+}
+
+static const char *const shapes[][3] = {
+	{"has(a) && ", "has(a)", ""},
+	{"a == 'b' || ", "has(a)", ""},
+	{"(has(a) && !has(b)) || ", "has(a)", ""},
+	{"(a == 'b' || b != 'c') && ", "has(a)", ""},
+	{"! ", "has(a)", ""},
+	{"!a contains 'x' && ", "has(a)", ""},
+	{"a starts  with 'x' || ", "has(a)", ""},
+	{"a not   in {'x','y'} && ", "has(a)", ""},
+	{"'x',", "", "}"},
+	{"(", "", ""},
+	{"!(", "", ""},
+	{" ", "has(a)", ""},
+	{"k", " == 'x'", ""},
+	{"has(a) ", "", ""},
+	{"'", "", ""},
+};
+
+/* 32 times as long a text takes 32 times as long, not a thousand times. */
+START_TEST(test_time_is_linear)
+{
+	const char *const *shape = shapes[_i];
+	const char *head = strchr(shape[2], '}') ? "a in {" : "";
+	cleanup_free char *short_body = filled(shape, SHORT_TEXT - strlen(head));
+	cleanup_free char *long_body = filled(shape, LONG_TEXT - strlen(head));
+	cleanup_free char *brief = xasprintf("%s%s%s%s", head, short_body, shape[1], shape[2]);
+	cleanup_free char *lengthy = xasprintf("%s%s%s%s", head, long_body, shape[1], shape[2]);
+	double one = time_of(brief, LONG_TEXT / SHORT_TEXT * TIMES),
+	       other = time_of(lengthy, TIMES);
+
+	ck_assert_msg(other < SLACK * one,
+		"%s: %g s for many short ones, %g s for as much in long ones", shape[0], one,
+		other);
+}
+END_TEST
+
+/* A million of them take no longer than it takes to see that they are too many. */
+START_TEST(test_hostile_texts_are_refused_quickly)
+{
+	static const char *const before[] = {
+		"(", "!(", "a", "has(a) && ", "'", "a in {'", " ", "((a == 'b') || "};
+
+	for (size_t i = 0; i < COUNT(before); i++) {
+		cleanup_free char *text =
+			repeated(before[i], (1 << 20) / strlen(before[i]), "", "");
+		struct err err = {0};
+
+		ck_assert_ptr_null(selector_parse(text, &err));
+		ck_assert_str_eq(err.text, "selector is longer than 65536 characters");
+		ck_assert_msg(time_of(text, 1) < 0.01, "%s", before[i]);
+	}
+}
+END_TEST
+
 /* --- evaluation ---------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -557,6 +649,9 @@ static TCase *limit_tests(void)
 	tcase_add_test(tcase, test_runs_of_not_count_by_parity);
 	tcase_add_test(tcase, test_key_length_is_bounded);
 	tcase_add_test(tcase, test_text_length_is_bounded);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_loop_test(tcase, test_time_is_linear, 0, COUNT(shapes));
+	tcase_add_test(tcase, test_hostile_texts_are_refused_quickly);
 	return tcase;
 }
 

@@ -58,6 +58,15 @@ static inline struct policy *make_policy(const char *name, const char *spec)
 	return policy;
 }
 
+static inline void define(enum store_kind kind, const char *quoted)
+{
+	struct err err = {0};
+	cleanup_json json_t *record = parse(quoted);
+
+	ck_assert_msg(
+		!policies_put_record(&policies, kind, record, &err), "%s: %s", quoted, err.text);
+}
+
 static inline void add_policy(const char *name, const char *spec)
 {
 	policies_put(&policies, make_policy(name, spec));

@@ -59,6 +59,14 @@ static const struct {
 	{"ping", "web", "db", NULL, 1, 0},
 	{"strict", "plain", "10.2.0.9", NULL, 6, 80},
 	{"host", "host", "db", NULL, 6, 22},
+	{"to-host", "web", "host", NULL, 6, 22},
+	{"to-host-address", "web", "host:192.0.2.1", "node-1", 6, 22},
+	{"to-host-bystander", "other", "host", NULL, 6, 22},
+	{"to-host-ipv6", "fd00:1::3", "host", NULL, 58, 0},
+	{"outside-to-host", "198.51.100.7", "host:192.0.2.1", "node-1", 6, 22},
+	{"nobody", "10.1.0.77", "db", NULL, 6, 3306},
+	{"to-nobody", "web", "10.1.0.77", NULL, 6, 3306},
+	{"two-strangers", "198.51.100.7", "203.0.113.9", "node-1", 6, 80},
 	{"in-vain", "other", "open", NULL, 6, 80},
 	{"two-nodes", "far", "db", NULL, 6, 3306},
 	{"label-alone", "plain", "web", NULL, 6, 80},
@@ -82,12 +90,59 @@ START_TEST(test_golden)
 }
 END_TEST
 
+/* A tier ahead of the default one, which passes what partners may ask for; one that is not there; and whose addresses are whose. */
+static void add_tiers(void)
+{
+	define(KIND_TIER, "{'v':1,'name':'ops','spec':{'order':10,'defaultAction':'deny'}}");
+	define(KIND_NETSET,
+		"{'v':1,'name':'partners','labels':{'role':'partner'},'spec':{'nets':['198.51.100.0/24',"
+		"'2001:db8:1::/48']}}");
+	define(KIND_POLICY,
+		"{'v':1,'name':'guard','form':'v3','spec':{'tier':'ops','order':1,'selector':'role == \\'db\\'',"
+		"'types':['ingress'],'egress':[],'ingress':[{'action':'pass','source':{'selector':"
+		"'role == \\'web\\''}},{'action':'allow','protocol':'tcp','source':{'selector':"
+		"'role == \\'partner\\''},'destination':{'ports':[443]}}]}}");
+	define(KIND_POLICY,
+		"{'v':1,'name':'lost','form':'v3','spec':{'tier':'gone','selector':'has(state)',"
+		"'types':['ingress'],'egress':[],'ingress':[{'action':'allow'}]}}");
+}
+
+static const struct {
+	const char *name, *from, *to;
+	uint16_t port;
+} tiered[] = {
+	{"tier-passes", "web", "db", 3306},
+	{"tier-ends", "198.51.100.7", "db", 3306},
+	{"tier-allows-a-set", "198.51.100.7", "db", 443},
+	{"tier-not-there", "web", "bad", 80},
+};
+
+START_TEST(test_tiers_golden)
+{
+	struct policy_flow flow = tcp(tiered[_i].port);
+	cleanup_free char *text_name = xasprintf("ctl/explain-%s.txt", tiered[_i].name);
+	cleanup_free char *json_name = xasprintf("ctl/explain-%s.json", tiered[_i].name);
+	cleanup_free char *text = NULL, *json = NULL;
+	cleanup_json json_t *document = NULL;
+
+	add_tiers();
+	document = document_of(tiered[_i].from, tiered[_i].to, NULL, &flow);
+	text = text_of(document, false);
+	json = text_of(document, true);
+	golden(text_name, text);
+	golden(json_name, json);
+}
+END_TEST
+
 static json_t *reach_of(const char *node, uint16_t port)
 {
 	const struct policy_flow flow = tcp(port);
 	struct err err = {0};
-	json_t *document = reach_document(world, &policies, node, &flow, &err);
+	struct outsiders outsiders cleanup_outsiders = {0};
+	json_t *document;
 
+	outsiders_add(&outsiders, &policies);
+	document = reach_document(world, &policies, node, &outsiders, &flow, &err);
 	ck_assert_msg(document != NULL, "%s", err.text);
 	return document;
 }
@@ -221,7 +276,8 @@ static json_t *diff_of(const char *node, const char *const specs[][2], size_t co
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP(policy) struct policy *policy = make_policy(specs[i][0], specs[i][1]);
 
-		json_array_append_new(records, policy_to_json(policy));
+		json_array_append_new(records,
+			json_pack("{s:s,s:o}", "kind", "policy", "record", policy_to_json(policy)));
 	}
 	document = diff_document(world, &policies, records, node, &err);
 	ck_assert_msg(document != NULL, "%s", err.text);
@@ -263,6 +319,26 @@ START_TEST(test_diff_golden)
 
 	golden("ctl/diff.txt", text);
 	golden("ctl/diff.json", json);
+}
+END_TEST
+
+/* A set that comes, and a tier whose word changes. */
+START_TEST(test_diff_of_tiers)
+{
+	cleanup_json json_t *records = NULL, *document = NULL;
+	cleanup_free char *text = NULL;
+	struct err err = {0};
+
+	add_tiers();
+	records = parse(
+		"[{'kind':'tier','record':{'v':1,'name':'ops','spec':{'order':10,'defaultAction':'pass'}}},"
+		"{'kind':'networkset','record':{'v':1,'name':'friends','labels':{'role':'partner'},"
+		"'spec':{'nets':['203.0.113.0/24']}}},{'kind':'networkset','record':{'v':1,"
+		"'name':'partners','labels':{'role':'partner'},'spec':{'nets':['198.51.100.128/25']}}}]");
+	document = diff_document(world, &policies, records, "node-1", &err);
+	ck_assert_msg(document != NULL, "%s", err.text);
+	text = diff_text_of(document);
+	golden("ctl/diff-tiers.txt", text);
 }
 END_TEST
 
@@ -317,6 +393,23 @@ START_TEST(test_ends)
 	ck_assert_str_eq(ends.nodes[DIR_EGRESS], "node-1");
 	ck_assert_int_eq(ends_resolve(world, "fd00:1::9", "db", NULL, &ends, &err), 0);
 	ck_assert_int_eq(ends.end[DIR_INGRESS].ip.family, 6);
+	/* the host is the other end's own */
+	ck_assert_int_eq(ends_resolve(world, "far", "host", NULL, &ends, &err), 0);
+	ck_assert(ends.end[DIR_INGRESS].host);
+	ck_assert_str_eq(ends.nodes[DIR_INGRESS], "node-2");
+	ck_assert_int_eq(ends_resolve(world, "host:10.1.0.1", "far", NULL, &ends, &err), 0);
+	ck_assert(ends.end[DIR_EGRESS].host);
+	ck_assert_int_eq(ends_resolve(world, "far", "host", "node-1", &ends, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "the host of node node-1 is a stranger"));
+	ck_assert_int_eq(ends_resolve(world, "host", "far", "node-1", &ends, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "the host of node node-1 is a stranger"));
+	refused("host", "host", "which address of the host is not known");
+	refused("host", "host:10.1.0.1", "both are the host");
+	refused("198.51.100.1", "host", "which address of the host is not known");
+	refused("198.51.100.1", "host:192.0.2.1", "neither");
+	refused("web", "host:", "host:: ");
+	refused("web", "host:x", "host:x: ");
+	refused("web", "hostess", "\"hostess\" is no address");
 	refused("nobody", "db", "\"nobody\" is no address");
 	refused("198.51.100.1", "198.51.100.2", "neither");
 	refused("198.51.100.1", "fd00:1::2", "one family");
@@ -325,7 +418,7 @@ END_TEST
 
 START_TEST(test_names)
 {
-	CLEANUP(judge) struct judge *judge = judge_new(world, policies.items, policies.count);
+	CLEANUP(judge) struct judge *judge = judge_new(world, &policies);
 	size_t count;
 	const struct world_endpoint *endpoints = world_endpoints(world, &count);
 
@@ -346,7 +439,7 @@ START_TEST(test_names_allowed)
 	add_policy("dns", "'selector':'role == `db`','types':['egress'],'ingress':[],'egress':["
 			  "{'action':'allow','protocol':'tcp','destination':{'ports':['50:60'],"
 			  "'nets':['10.9.9.9']}}]");
-	judge = judge_new(world, policies.items, policies.count);
+	judge = judge_new(world, &policies);
 	for (size_t i = 0; i < count; i++)
 		if (!strcmp(endpoints[i].record->container_name, "db"))
 			ck_assert(!judge_names_lost(judge, &endpoints[i]));
@@ -364,11 +457,13 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup_store, teardown_store);
 	tcase_add_loop_test(tcase, test_golden, 0, COUNT(cases));
+	tcase_add_loop_test(tcase, test_tiers_golden, 0, COUNT(tiered));
 	tcase_add_test(tcase, test_reach_golden);
 	tcase_add_test(tcase, test_reach_agrees_with_explain);
 	tcase_add_test(tcase, test_advice_helps);
 	tcase_add_loop_test(tcase, test_line_diff, 0, COUNT(texts));
 	tcase_add_test(tcase, test_diff_golden);
+	tcase_add_test(tcase, test_diff_of_tiers);
 	tcase_add_test(tcase, test_diff_of_the_same);
 	tcase_add_test(tcase, test_diff_of_staging);
 	tcase_add_test(tcase, test_ends);

@@ -69,7 +69,7 @@ END_TEST
 START_TEST(staged_is_stored_only_where_true)
 {
 	expect_record(HEAD "  selector: has(a)\n  staged: True\n",
-		"{\"v\":1,\"name\":\"p\",\"spec\":{\"staged\":true,\"selector\":\"has(a)\","
+		"{\"v\":1,\"name\":\"_staged/p\",\"spec\":{\"staged\":true,\"selector\":\"has(a)\","
 		"\"types\":[\"ingress\"],\"ingress\":[],\"egress\":[]}}");
 	expect_record(HEAD "  selector: has(a)\n  staged: false\n",
 		"{\"v\":1,\"name\":\"p\",\"spec\":{\"selector\":\"has(a)\","
@@ -336,8 +336,8 @@ START_TEST(deleting_needs_only_a_name)
 	ck_assert_str_eq(input.items[0].name, "p");
 	expect_error(text, "1:1: spec is missing in a policy");
 	teardown();
-	input_add_name(&input, "q");
-	input_add_name(&input, "q");
+	input_add_name(&input, KIND_POLICY, "q");
+	input_add_name(&input, KIND_POLICY, "q");
 	ck_assert_uint_eq(input.count, 1);
 }
 END_TEST

@@ -65,6 +65,7 @@ START_TEST(options_stand_anywhere)
 	ck_assert_str_eq(command->name, "apply");
 	ck_assert_str_eq(options.redis_url, "unix:///s");
 	ck_assert_int_eq(options.timeout, 9);
+	ck_assert_int_eq(options.wait_timeout, 9);
 	ck_assert_uint_eq(options.files.count, 2);
 	ck_assert_str_eq(options.files.items[0], "a,b.yaml");
 	ck_assert_str_eq(options.files.items[1], "-");
@@ -85,7 +86,9 @@ START_TEST(defaults)
 	ck_assert_str_eq(options.redis_url, "redis://127.0.0.1:6379");
 	ck_assert_str_eq(options.output, "table");
 	ck_assert_int_eq(options.timeout, 5);
+	ck_assert_int_eq(options.wait_timeout, 60);
 	ck_assert_ptr_null(options.node);
+	ck_assert(!options.wait);
 	ck_assert_str_eq(options_redis(&options).url, "redis://127.0.0.1:6379");
 }
 END_TEST
@@ -116,6 +119,11 @@ START_TEST(wrong_use_is_refused)
 		{"get", "policies", "--redis", "http://x"},
 		{"get", "policies", "--timeout", "0"},
 		{"get", "policies", "--timeout", "x"},
+		{"get", "policies", "--timeout", "61m"},
+		{"get", "policies", "--timeout", "1 s"},
+		{"get", "policies", "--timeout", "-1"},
+		{"get", "policies", "--timeout", "99999999999999999999"},
+		{"get", "policies", "--wait"},
 		{"validate", "--node", "n"},
 		{"--version", "frobnicate"},
 	};

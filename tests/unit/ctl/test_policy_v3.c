@@ -48,6 +48,8 @@ static const struct {
 	{GLOBAL "spec:\n  order: 1.5\n  tier: default\n  selector: has(a)\n",
 		"{'v':1,'name':'p','form':'v3','spec':{'order':1.5,'selector':'has(a)'," EMPTY
 		"}}"},
+	{GLOBAL "spec: {tier: ops}\n",
+		"{'v':1,'name':'p','form':'v3','spec':{'tier':'ops','selector':''," EMPTY "}}"},
 	{LOCAL "spec: {}\n", "{'v':1,'name':'shop/p','form':'v3','namespace':'shop','spec':{"
 			     "'selector':'docker/compose.project == \\'shop\\''," EMPTY "}}"},
 	{LOCAL "spec: {selector: has(a) || has(b)}\n",
@@ -261,9 +263,7 @@ static const struct {
 	{V3 "kind: globalNetworkPolicy\n", "1:1: unknown resource type (globalNetworkPolicy)"},
 	{V3 "kind: policy\n", "1:1: unknown resource type (policy) and/or version (projectcalico"},
 	{"apiVersion: v1\nkind: GlobalNetworkPolicy\n", "1:1: unknown resource type"},
-	{KIND("Tier"), "1:1: Tier: tiers are not in this version"},
-	{KIND("GlobalNetworkSet"), "1:1: GlobalNetworkSet: network sets are not in this version"},
-	{KIND("NetworkSet"), "1:1: NetworkSet: network sets are not in this version"},
+	{KIND("NetworkSet"), "1:1: NetworkSet: a set of addresses is of no compose project"},
 	{KIND("HostEndpoint"), "1:1: HostEndpoint: policy is for containers"},
 	{KIND("Profile"), "1:1: Profile: there are no profiles"},
 	{KIND("WorkloadEndpoint"), "1:1: WorkloadEndpoint: endpoints come from Docker"},
@@ -301,7 +301,9 @@ static const struct {
 		"3:29: a mapping is"},
 	{V3 "kind: GlobalNetworkPolicy\nmetadata: {name: p, finalizers: [a]}\nspec: {}\n",
 		"3:21: unknown field \"finalizers\" in metadata"},
-	{GLOBAL "spec: {tier: security}\n", "4:14: tier: this version has no tiers"},
+	{GLOBAL "spec: {tier: Security}\n", "4:14: tier: the name of one is 1 to 63 lower-case"},
+	{GLOBAL "spec: {tier: a.b}\n", "4:14: tier: the name of one is"},
+	{GLOBAL "spec: {tier: [a]}\n", "4:14: text is wanted here"},
 	{GLOBAL "spec: {types: [ingress]}\n", "4:16: types: ingress is not Ingress or Egress"},
 	{GLOBAL "spec: {types: [Allow]}\n", "4:16: types: Allow is not Ingress or Egress"},
 	{GLOBAL "spec: {types: [Egress, Egress]}\n", "4:15: types: one is there twice"},
@@ -412,7 +414,7 @@ START_TEST(what_is_staged_gets_a_name_of_its_own)
 	ck_assert_uint_eq(diag.count, 0);
 	ck_assert_str_eq(input.items[0].name, "_staged/p");
 	ck_assert_str_eq(input.items[1].name, "_staged/shop/p");
-	ck_assert_str_eq(input.items[2].name, "v1");
+	ck_assert_str_eq(input.items[2].name, "_staged/v1");
 	ck_assert(json_is_true(
 		json_object_get(json_object_get(input.items[2].record, "spec"), "staged")));
 	input.count--; /* not of v3 */
@@ -427,11 +429,32 @@ START_TEST(what_is_staged_gets_a_name_of_its_own)
 }
 END_TEST
 
+/* What is stored must be readable: the mark takes room that the name may need. */
+START_TEST(a_name_may_be_too_long_to_be_staged)
+{
+	static const char format[] =
+		"{apiVersion: v1, kind: policy, metadata: {name: %0*d}, spec: {staged: %s}}\n";
+	enum { FITS = POLICY_NAME_MAX - (sizeof(POLICY_STAGED_PREFIX) - 1) };
+	char text[512];
+
+	for (int len = FITS; len <= FITS + 1; len++) {
+		snprintf(text, sizeof(text), format, len, 0, "false");
+		read_accepted(text);
+		input_stage(&input, &diag);
+		ck_assert_uint_eq(diag.count, len > FITS);
+		snprintf(text, sizeof(text), format, len, 0, "true");
+		read_text(text);
+		ck_assert_uint_eq(diag.count, len > FITS);
+	}
+	ck_assert_ptr_nonnull(strstr(diag.entries[0], "at most 128 are allowed"));
+}
+END_TEST
+
 START_TEST(v1_cannot_take_a_staged_name)
 {
 	read_text("{apiVersion: v1, kind: policy, metadata: {name: _staged/p}, spec: {}}\n");
 	ck_assert_str_eq(diag.entries[0],
-		"f:1:49: metadata.name: _staged/ is how names of staged v3 kinds begin");
+		"f:1:49: metadata.name: _staged/ is how names of staged policies begin");
 }
 END_TEST
 
@@ -449,6 +472,7 @@ static Suite *suite(void)
 	tcase_add_test(t, forms_may_be_mixed_in_a_file);
 	tcase_add_test(t, deleting_needs_only_what_names_it);
 	tcase_add_test(t, what_is_staged_gets_a_name_of_its_own);
+	tcase_add_test(t, a_name_may_be_too_long_to_be_staged);
 	tcase_add_test(t, v1_cannot_take_a_staged_name);
 	suite_add_tcase(s, t);
 	return s;

@@ -11,6 +11,8 @@ struct f_world {
 	struct endpoint *endpoints[O_ENDPOINTS];
 	struct labels *labels[O_ENDPOINTS];
 	struct policy *policies[O_POLICIES];
+	struct tier *tiers[O_TIERS];
+	struct netset *netsets[O_NETSETS];
 };
 
 static json_t *f_decode(char *text)
@@ -48,6 +50,32 @@ static void f_add_endpoint(struct f_world *f, const struct o_world *w, int i)
 	evaluator_endpoint(f->evaluator, f->endpoints[i], f->labels[i]);
 }
 
+static void f_add_tier(struct f_world *f, const struct o_world *w, int i)
+{
+	struct err err = {0};
+	cleanup_json json_t *record = NULL;
+
+	if (!w->tiers[i].there)
+		return;
+	record = f_decode(o_tier_record(&w->tiers[i], o_tier_names[i]));
+	f->tiers[i] = tier_from_json(record, &err);
+	ck_assert_msg(f->tiers[i] != NULL, "%s", err.text);
+	evaluator_tier(f->evaluator, f->tiers[i]);
+}
+
+static void f_add_netset(struct f_world *f, const struct o_world *w, int i)
+{
+	struct err err = {0};
+	cleanup_json json_t *record = NULL;
+
+	if (!w->netsets[i].there)
+		return;
+	record = f_decode(o_netset_record(&w->netsets[i], o_netset_names[i]));
+	f->netsets[i] = netset_from_json(record, &err);
+	ck_assert_msg(f->netsets[i] != NULL, "%s", err.text);
+	evaluator_netset(f->evaluator, f->netsets[i]);
+}
+
 static void f_open(struct f_world *f, const struct o_world *w)
 {
 	struct err err = {0};
@@ -70,6 +98,10 @@ static void f_open(struct f_world *f, const struct o_world *w)
 		ck_assert_msg(f->policies[i] != NULL, "%s", err.text);
 		evaluator_policy(f->evaluator, f->policies[i]);
 	}
+	for (int i = 0; i < O_TIERS; i++)
+		f_add_tier(f, w, i);
+	for (int i = 0; i < O_NETSETS; i++)
+		f_add_netset(f, w, i);
 	evaluator_finish(f->evaluator);
 }
 
@@ -84,6 +116,10 @@ static void f_close(struct f_world *f)
 	}
 	for (int i = 0; i < O_POLICIES; i++)
 		policy_free(f->policies[i]);
+	for (int i = 0; i < O_TIERS; i++)
+		tier_free(f->tiers[i]);
+	for (int i = 0; i < O_NETSETS; i++)
+		netset_free(f->netsets[i]);
 }
 
 static void f_ask(const struct f_world *f, const struct o_flow *flow, struct verdict *verdict)

@@ -47,6 +47,7 @@ static bool o_simplify_policy(struct o_world *w, struct o_policy *policy, int *n
 {
 	O_TRY(n, policy->order != O_NONE, policy->order = O_NONE);
 	O_TRY(n, policy->staged, policy->staged = false);
+	O_TRY(n, policy->tier != O_NONE, policy->tier = O_NONE);
 	O_TRY(n, w->nodes[policy->selector].op != O_ALL, w->nodes[policy->selector].op = O_ALL);
 	O_TRY(n, policy->governs[0] && policy->governs[1], policy->governs[0] = false);
 	O_TRY(n, policy->governs[0] && policy->governs[1], policy->governs[1] = false);
@@ -82,6 +83,14 @@ static bool o_simplify(struct o_world *w, int n)
 	for (int i = 0; i < w->policy_count; i++)
 		if (o_simplify_policy(w, &w->policies[i], &n))
 			return true;
+	for (int i = 0; i < O_TIERS; i++) {
+		O_TRY(&n, w->tiers[i].there, w->tiers[i].there = false);
+		O_TRY(&n, w->tiers[i].passes, w->tiers[i].passes = false);
+	}
+	for (int i = 0; i < O_NETSETS; i++) {
+		O_TRY(&n, w->netsets[i].there, w->netsets[i].there = false);
+		O_TRY(&n, w->netsets[i].net_count, w->netsets[i].net_count--);
+	}
 	for (int i = 0; i < w->endpoint_count; i++)
 		if (o_simplify_endpoint(&w->endpoints[i], &n))
 			return true;

@@ -42,6 +42,26 @@ static void s_labels(const struct o_world *w, const struct o_endpoint *endpoint,
 	}
 }
 
+/* Whether the text has the part at that place. */
+static bool s_part_at(const char *text, size_t at, const char *part)
+{
+	for (size_t i = 0; part[i]; i++)
+		if (text[at + i] != part[i])
+			return false;
+	return true;
+}
+
+static bool s_has_part(enum o_op op, const char *text, const char *part)
+{
+	size_t len = strlen(text), part_len = strlen(part);
+
+	for (size_t at = 0; at + part_len <= len; at++)
+		if ((op != O_STARTS_WITH || at == 0) &&
+			(op != O_ENDS_WITH || at + part_len == len) && s_part_at(text, at, part))
+			return true;
+	return false;
+}
+
 static bool s_selects(const struct o_world *w, int at, const int *labels)
 {
 	const struct o_node *node = &w->nodes[at];
@@ -64,6 +84,10 @@ static bool s_selects(const struct o_world *w, int at, const int *labels)
 		return first || second;
 	case O_NOT_IN:
 		return !first && !second;
+	case O_CONTAINS:
+	case O_STARTS_WITH:
+	case O_ENDS_WITH:
+		return value && s_has_part(node->op, value, o_parts[node->values[0]]);
 	case O_NOT:
 		return !s_selects(w, node->left, labels);
 	case O_AND:
@@ -164,7 +188,35 @@ static bool s_in_ports(int port, const int *ports, int count)
 	return false;
 }
 
-/* labels: NULL for an address that is no endpoint's: it is in no selector's set. */
+static bool s_in_netset(const struct o_netset *set, const char *ip)
+{
+	for (int i = 0; set->there && i < set->net_count; i++)
+		if (s_in_block(ip, o_cidrs[set->families[i]][set->nets[i]]))
+			return true;
+	return false;
+}
+
+/* labels: NULL for an address that is no endpoint's: only a network set can have it then. */
+static bool s_selected(const struct o_world *w, int selector, const char *ip, const int *labels)
+{
+	if (labels && s_selects(w, selector, labels))
+		return true;
+	for (int n = 0; n < O_NETSETS; n++)
+		if (s_in_netset(&w->netsets[n], ip) && s_selects(w, selector, w->netsets[n].labels))
+			return true;
+	return false;
+}
+
+static bool s_tagged(const struct o_world *w, int key, const char *ip, const int *labels)
+{
+	if (labels && labels[key] != O_NONE)
+		return true;
+	for (int n = 0; n < O_NETSETS; n++)
+		if (s_in_netset(&w->netsets[n], ip) && w->netsets[n].labels[key] != O_NONE)
+			return true;
+	return false;
+}
+
 static bool s_entity(const struct o_world *w, const struct o_rule *rule, int end,
 	const struct o_flow *flow, const int *labels)
 {
@@ -172,13 +224,13 @@ static bool s_entity(const struct o_world *w, const struct o_rule *rule, int end
 	const char *ip = flow->ips[end];
 	bool of_family = (strchr(ip, ':') != NULL) == rule->family;
 
-	if (entity->selector != O_NONE && !(labels && s_selects(w, entity->selector, labels)))
+	if (entity->selector != O_NONE && !s_selected(w, entity->selector, ip, labels))
 		return false;
-	if (entity->not_selector != O_NONE && labels && s_selects(w, entity->not_selector, labels))
+	if (entity->not_selector != O_NONE && s_selected(w, entity->not_selector, ip, labels))
 		return false;
-	if (entity->tag != O_NONE && !(labels && labels[entity->tag] != O_NONE))
+	if (entity->tag != O_NONE && !s_tagged(w, entity->tag, ip, labels))
 		return false;
-	if (entity->not_tag != O_NONE && labels && labels[entity->not_tag] != O_NONE)
+	if (entity->not_tag != O_NONE && s_tagged(w, entity->not_tag, ip, labels))
 		return false;
 	/* a list without anything of the flow's family: no rule for that family, notNets included */
 	if ((entity->net_count || entity->not_net_count) && !of_family)
@@ -253,26 +305,99 @@ static int s_next(const struct o_world *w, int after)
 	return best;
 }
 
-/* The rule that decides, with the staged policies or without. False: none. */
+/* Beside the places in tiers and O_NONE for the default one. */
+enum { S_GONE = -2 /* not there */, S_START = -3, S_END = -4 };
+
+static int s_tier(const struct o_world *w, const struct o_policy *policy)
+{
+	return policy->tier == O_NONE || w->tiers[policy->tier].there ? policy->tier : S_GONE;
+}
+
+static double s_tier_order(const struct o_world *w, int tier)
+{
+	if (tier == O_NONE)
+		return 1000000;
+	return w->tiers[tier].order == O_NONE ? 1e300 : o_tier_orders[w->tiers[tier].order];
+}
+
+static const char *s_tier_name(int tier)
+{
+	return tier == O_NONE ? "default" : o_tier_names[tier];
+}
+
+static bool s_tier_before(const struct o_world *w, int a, int b)
+{
+	if (a == b || b == S_GONE)
+		return false;
+	if (a == S_GONE)
+		return true;
+	if (s_tier_order(w, a) != s_tier_order(w, b))
+		return s_tier_order(w, a) < s_tier_order(w, b);
+	return strcmp(s_tier_name(a), s_tier_name(b)) < 0;
+}
+
+/* The tier of any policy that comes next after this one. */
+static int s_next_tier(const struct o_world *w, int after)
+{
+	int best = S_END;
+
+	for (int i = 0; i < w->policy_count; i++) {
+		int tier = s_tier(w, &w->policies[i]);
+
+		if ((after == S_START || s_tier_before(w, after, tier)) &&
+			(best == S_END || s_tier_before(w, tier, best)))
+			best = tier;
+	}
+	return best;
+}
+
+/* The rule of the policy that matches and is not log, or O_NONE. */
+static int s_matching(const struct o_world *w, const struct o_policy *policy,
+	enum policy_direction dir, const struct o_flow *flow, const int *const labels[2])
+{
+	for (int r = 0; r < policy->rule_count[dir]; r++)
+		if (policy->rules[dir][r].action != ACTION_LOG &&
+			s_rule(w, &policy->rules[dir][r], flow, labels))
+			return r;
+	return O_NONE;
+}
+
+/*
+ * Whether policies allow it, the staged ones counted or not; *policy and *rule: what decided, or O_NONE. Tier after tier: a tier without
+ * a policy for this end is passed over; a policy whose tier is not there denies.
+ */
 static bool s_decide(const struct o_world *w, enum policy_direction dir, const struct o_flow *flow,
 	const int *const labels[2], bool staged, int *policy, int *rule)
 {
 	const int *own = labels[dir == DIR_EGRESS ? 0 : 1];
 
-	for (int p = s_next(w, O_NONE); p != O_NONE; p = s_next(w, p)) {
-		const struct o_policy *at = &w->policies[p];
+	for (int t = s_next_tier(w, S_START); t != S_END; t = s_next_tier(w, t)) {
+		bool any = false, decided = false;
 
-		if (!at->governs[dir] || !s_selects(w, at->selector, own) ||
-			(at->staged && !staged))
-			continue;
-		for (int r = 0; r < at->rule_count[dir]; r++) {
-			if (at->rules[dir][r].action == ACTION_LOG ||
-				!s_rule(w, &at->rules[dir][r], flow, labels))
+		for (int p = s_next(w, O_NONE); p != O_NONE && !decided; p = s_next(w, p)) {
+			const struct o_policy *at = &w->policies[p];
+			int r = 0;
+
+			if (s_tier(w, at) != t || !at->governs[dir] ||
+				!s_selects(w, at->selector, own) || (at->staged && !staged))
 				continue;
+			if (!any)
+				*policy = *rule = O_NONE;
+			any = true;
+			if (t != S_GONE)
+				r = s_matching(w, at, dir, flow, labels);
+			if (r == O_NONE)
+				continue;
+			decided = true;
 			*policy = p;
 			*rule = r;
-			return true;
+			if (t == S_GONE)
+				return false;
+			if (at->rules[dir][r].action != ACTION_PASS)
+				return at->rules[dir][r].action == ACTION_ALLOW;
 		}
+		if (any && !decided && (t == O_NONE || !w->tiers[t].passes))
+			return false;
 	}
 	return false;
 }
@@ -303,11 +428,9 @@ static void s_walk(const struct o_world *w, enum policy_direction dir, const str
 	if (!s_is_isolated(w, &w->endpoints[owner], labels[end]))
 		return;
 	walk->standing = END_ISOLATED;
-	walk->allowed = s_decide(w, dir, flow, labels, false, &walk->policy, &walk->rule) &&
-			w->policies[walk->policy].rules[dir][walk->rule].action == ACTION_ALLOW;
+	walk->allowed = s_decide(w, dir, flow, labels, false, &walk->policy, &walk->rule);
 	if (s_any_staged(w, dir, labels[end]))
-		walk->staged_denies = !s_decide(w, dir, flow, labels, true, &policy, &rule) ||
-				      w->policies[policy].rules[dir][rule].action != ACTION_ALLOW;
+		walk->staged_denies = !s_decide(w, dir, flow, labels, true, &policy, &rule);
 }
 
 static bool s_unknown(const struct o_world *w, const char *ip)

@@ -21,6 +21,8 @@ enum {
 	O_RULES = 4,
 	O_LIST = 3,
 	O_OVERLAYS = 4,
+	O_TIERS = 3, /* beside the default one */
+	O_NETSETS = 3,
 	O_NONE = -1
 };
 
@@ -29,6 +31,10 @@ static const char *const o_values[O_KEYS][O_VALUES] = {
 	{"db", "web", ""}, {"front", "web", "x_1"}, {"db", "1", "true"}, {"one", "two", "three"}};
 static const char *const o_policy_names[O_POLICIES] = {"b", "a", "Z", "a-1", "c/d", "0"};
 static const double o_orders[] = {-1.5, 10, 10, 20.25};
+
+static const char *const o_tier_names[O_TIERS] = {"ops", "a-team", "later"};
+static const double o_tier_orders[] = {-1.5, 100, 100, 1000000, 2000000.5};
+static const char *const o_netset_names[O_NETSETS] = {"partners", "b", "a"};
 
 static const char *const o_cidrs[][7] = {
 	{"10.1.0.0/24", "10.0.0.0/8", "0.0.0.0/0", "10.1.0.3/32", "10.2.0.2/31", "192.0.0.0/16",
@@ -48,12 +54,29 @@ static const struct port_range o_ports[] = {{53, 53}, {80, 80}, {443, 443}, {330
 	{1, 65535}, {3306, 3307}, {443, 1024}};
 static const uint16_t o_flow_ports[] = {53, 80, 443, 3306, 3307, 40000};
 
-enum o_op { O_ALL, O_HAS, O_EQ, O_NE, O_IN, O_NOT_IN, O_NOT, O_AND, O_OR, O_OPS };
+/* What text operators ask for: of every key's values. */
+static const char *const o_parts[O_VALUES] = {"e", "t", ""};
+
+enum o_op {
+	O_ALL,
+	O_HAS,
+	O_EQ,
+	O_NE,
+	O_IN,
+	O_NOT_IN,
+	O_CONTAINS,
+	O_STARTS_WITH,
+	O_ENDS_WITH,
+	O_NOT,
+	O_AND,
+	O_OR,
+	O_OPS
+};
 
 struct o_node {
 	enum o_op op;
 	int key;
-	int values[2]; /* IN and NOT_IN have two */
+	int values[2]; /* IN and NOT_IN have two; text operators: place in o_parts */
 	int left, right;
 };
 
@@ -81,12 +104,25 @@ struct o_rule {
 
 struct o_policy {
 	int order; /* place in o_orders, or O_NONE */
+	int tier;  /* O_NONE: the default one. It may not be there */
 	bool staged;
 	int selector;
 	bool governs[DIR_COUNT];
 	struct o_rule rules[DIR_COUNT][O_RULES];
 	int rule_count[DIR_COUNT];
 	int name;
+};
+
+struct o_tier {
+	bool there, passes;
+	int order; /* place in o_tier_orders, or O_NONE */
+};
+
+struct o_netset {
+	bool there;
+	int labels[O_KEYS]; /* the derived one: O_NONE */
+	int families[O_LIST], nets[O_LIST];
+	int net_count;
 };
 
 struct o_endpoint {
@@ -114,6 +150,8 @@ struct o_world {
 	int endpoint_count;
 	struct o_policy policies[O_POLICIES];
 	int policy_count;
+	struct o_tier tiers[O_TIERS];
+	struct o_netset netsets[O_NETSETS];
 	struct o_overlay overlays[O_VALUES][2]; /* by container name; of this node, of any */
 };
 
@@ -241,6 +279,7 @@ static void o_policy(struct o_world *w, struct o_policy *policy, int name)
 
 	*policy = (struct o_policy){.name = name,
 		.order = o_one_in(3) ? O_NONE : o_draw(COUNT(o_orders)),
+		.tier = o_draw(5) < 2 ? O_NONE : o_draw(O_TIERS),
 		.staged = o_one_in(6),
 		.governs = {[DIR_INGRESS] = types & 1, [DIR_EGRESS] = types & 2}};
 	policy->selector = o_node(w, 1);
@@ -251,6 +290,24 @@ static void o_policy(struct o_world *w, struct o_policy *policy, int name)
 		/* what many constraints leave open is little: some policies end with a rule that has none */
 		if (policy->rule_count[dir] && o_one_in(2))
 			o_plain_rule(&policy->rules[dir][policy->rule_count[dir] - 1]);
+	}
+}
+
+static void o_tier(struct o_tier *tier)
+{
+	*tier = (struct o_tier){.there = !o_one_in(12),
+		.passes = o_one_in(2),
+		.order = o_one_in(4) ? O_NONE : o_draw(COUNT(o_tier_orders))};
+}
+
+static void o_netset(struct o_netset *set)
+{
+	*set = (struct o_netset){.there = o_one_in(2), .net_count = o_draw(O_LIST + 1)};
+	for (int k = 0; k < O_KEYS; k++)
+		set->labels[k] = k < O_DERIVED && o_one_in(2) ? o_draw(O_VALUES) : O_NONE;
+	for (int i = 0; i < set->net_count; i++) {
+		set->families[i] = o_one_in(3);
+		set->nets[i] = o_draw(COUNT(o_cidrs[0]));
 	}
 }
 
@@ -289,6 +346,10 @@ static void o_world(struct o_world *w)
 		o_endpoint(&w->endpoints[i]);
 	for (int i = 0; i < w->policy_count; i++)
 		o_policy(w, &w->policies[i], i);
+	for (int i = 0; i < O_TIERS; i++)
+		o_tier(&w->tiers[i]);
+	for (int i = 0; i < O_NETSETS; i++)
+		o_netset(&w->netsets[i]);
 	for (int name = 0; name < O_VALUES; name++)
 		for (int any = 0; any < 2; any++) {
 			struct o_overlay *overlay = &w->overlays[name][any];
@@ -335,8 +396,13 @@ static void o_flow(const struct o_world *w, struct o_flow *flow)
 
 static void o_selector_text(const struct o_world *w, int at, struct strbuf *out)
 {
-	static const char *const words[] = {
-		[O_EQ] = "==", [O_NE] = "!=", [O_IN] = "in", [O_NOT_IN] = "not in"};
+	static const char *const words[] = {[O_EQ] = "==",
+		[O_NE] = "!=",
+		[O_IN] = "in",
+		[O_NOT_IN] = "not in",
+		[O_CONTAINS] = "contains",
+		[O_STARTS_WITH] = "starts with",
+		[O_ENDS_WITH] = "ends with"};
 	const struct o_node *node = &w->nodes[at];
 	const char *const *values = o_values[node->key];
 
@@ -347,6 +413,9 @@ static void o_selector_text(const struct o_world *w, int at, struct strbuf *out)
 	} else if (node->op == O_EQ || node->op == O_NE) {
 		strbuf_addf(out, "%s %s '%s'", o_keys[node->key], words[node->op],
 			values[node->values[0]]);
+	} else if (node->op >= O_CONTAINS && node->op <= O_ENDS_WITH) {
+		strbuf_addf(out, "%s %s '%s'", o_keys[node->key], words[node->op],
+			o_parts[node->values[0]]);
 	} else if (node->op == O_IN || node->op == O_NOT_IN) {
 		strbuf_addf(out, "%s %s {'%s', \"%s\"}", o_keys[node->key], words[node->op],
 			values[node->values[0]], values[node->values[1]]);
@@ -467,6 +536,8 @@ static char *o_policy_record(const struct o_world *w, const struct o_policy *pol
 
 	if (policy->order != O_NONE)
 		json_object_set_new(spec, "order", json_real(o_orders[policy->order]));
+	if (policy->tier != O_NONE)
+		json_object_set_new(spec, "tier", json_string(o_tier_names[policy->tier]));
 	if (policy->staged)
 		json_object_set_new(spec, "staged", json_true());
 	o_put_selector(w, spec, "selector", policy->selector);
@@ -481,8 +552,17 @@ static char *o_policy_record(const struct o_world *w, const struct o_policy *pol
 		json_object_set_new(spec, word, rules);
 	}
 	json_object_set_new(spec, "types", types);
-	return o_dump(json_pack(
-		"{s:i,s:s,s:o}", "v", 1, "name", o_policy_names[policy->name], "spec", spec));
+	return o_dump(json_pack("{s:i,s:s,s:s*,s:o}", "v", 1, "name", o_policy_names[policy->name],
+		"form", policy->tier == O_NONE ? NULL : "v3", "spec", spec));
+}
+
+static char *o_tier_record(const struct o_tier *tier, const char *name)
+{
+	json_t *spec = json_pack("{s:s}", "defaultAction", tier->passes ? "pass" : "deny");
+
+	if (tier->order != O_NONE)
+		json_object_set_new(spec, "order", json_real(o_tier_orders[tier->order]));
+	return o_dump(json_pack("{s:i,s:s,s:o}", "v", 1, "name", name, "spec", spec));
 }
 
 static json_t *o_labels_json(const int *labels, int keys)
@@ -493,6 +573,16 @@ static json_t *o_labels_json(const int *labels, int keys)
 		if (labels[k] != O_NONE)
 			json_object_set_new(to, o_keys[k], json_string(o_values[k][labels[k]]));
 	return to;
+}
+
+static char *o_netset_record(const struct o_netset *set, const char *name)
+{
+	json_t *nets = json_array();
+
+	for (int i = 0; i < set->net_count; i++)
+		json_array_append_new(nets, json_string(o_cidrs[set->families[i]][set->nets[i]]));
+	return o_dump(json_pack("{s:i,s:s,s:o,s:{s:o}}", "v", 1, "name", name, "labels",
+		o_labels_json(set->labels, O_DERIVED), "spec", "nets", nets));
 }
 
 static json_t *o_text_or_null(const char *text)
@@ -560,6 +650,14 @@ static void o_add_policies(const struct o_world *w, struct batch *batch)
 	for (int i = 0; i < w->policy_count; i++)
 		add(batch, KIND_POLICY, o_policy_names[w->policies[i].name],
 			o_policy_record(w, &w->policies[i]));
+	for (int i = 0; i < O_TIERS; i++)
+		if (w->tiers[i].there)
+			add(batch, KIND_TIER, o_tier_names[i],
+				o_tier_record(&w->tiers[i], o_tier_names[i]));
+	for (int i = 0; i < O_NETSETS; i++)
+		if (w->netsets[i].there)
+			add(batch, KIND_NETSET, o_netset_names[i],
+				o_netset_record(&w->netsets[i], o_netset_names[i]));
 	for (int any = 0; any < 2; any++) {
 		for (int i = 0; i < O_NETWORKS; i++) {
 			int word = w->overrides[i][any];
@@ -580,6 +678,9 @@ static void o_add_policies(const struct o_world *w, struct batch *batch)
 	}
 }
 
+/* Whether the bridge table judges what goes from port to port: a kernel's, where there is one. */
+static bool o_bridge_tracked;
+
 /* The world of enforcerd, its ruleset compiled. */
 static struct world *o_enforcer(const struct o_world *w)
 {
@@ -588,7 +689,8 @@ static struct world *o_enforcer(const struct o_world *w)
 	const struct world_config config = {.node = NODE,
 		.isolation = (enum isolation)w->isolation,
 		.strict_networks = strict,
-		.strict_network_count = w->strict_by_flag};
+		.strict_network_count = w->strict_by_flag,
+		.skeleton = {.bridge_tracked = o_bridge_tracked}};
 	struct world *world = world_new(&config);
 	struct batch node = {0}, policies = {0};
 

@@ -11,7 +11,8 @@ static char told[512]; /* what was called for since the last expect() */
 
 static void on_placed(const char *id, enum placement placement, const struct port *port, void *arg)
 {
-	static const char *const words[] = {"withdrawn", "doubtful", "provisional", "bound"};
+	static const char *const words[] = {
+		"withdrawn", "doubtful", "elsewhere", "provisional", "bound"};
 	size_t len = strlen(told);
 
 	ck_assert_ptr_eq(arg, told);
@@ -117,6 +118,28 @@ static void expect_placement(const char *id, enum placement placement, const cha
 }
 
 /* --- lives of containers ----------------------------------------------------------------------- */
+
+/* macvlan and the like: it counts while its record is vouched for, and no port is its own. */
+START_TEST(test_on_no_bridge)
+{
+	settled(7, 1, "10.0.0.1");
+	endpoint_at("e", NULL, 1, "10.0.0.1", "", 7, TRUST_NONE);
+	expect("");
+	expect_reason("no syncd confirms it");
+	binding_confirm(binding, &(struct moment){7, 1000});
+	expect("e elsewhere");
+	expect_placement("e", PLACE_ELSEWHERE, "");
+	/* nor does it keep a port from whose it is */
+	news("f", 1, "10.0.0.1", 7);
+	expect("f bound v7");
+	binding_port_gone(binding, 7);
+	expect("f withdrawn");
+	endpoint_at("g", NULL, 0, "10.0.0.3", "", 7, TRUST_LISTED);
+	expect("g elsewhere");
+	binding_endpoint_gone(binding, "e");
+	expect("");
+}
+END_TEST
 
 /* Engines up to 27: the record comes while the other end still is on the host. */
 START_TEST(test_record_before_carrier)
@@ -235,13 +258,56 @@ START_TEST(test_record_comes_again)
 	settled(7, 1, "10.0.0.1");
 	news("e", 1, "10.0.0.1", 7);
 	binding_endpoint_gone(binding, "e");
-	news("f", 1, "10.0.0.1", 9);
+	news("e", 1, "10.0.0.1", 9);
+	expect("e bound v7, e bound v7");
+	binding_port_gone(binding, 7);
+	expect("e withdrawn");
+}
+END_TEST
+
+/* The store was away while one left and another got its address: the first one's record comes when only the second one's link is there. */
+START_TEST(test_late_record_gives_way)
+{
+	settled(7, 1, "10.0.0.1");
+	news("e", 1, "10.0.0.1", 7);
+	news("f", 1, "10.0.0.1", 7);
 	expect("e bound v7, f doubtful");
 	expect_reason("another endpoint's");
-	news("e", 1, "10.0.0.1", 9);
-	expect("e bound v7");
+	binding_endpoint_gone(binding, "e");
+	expect("f bound v7");
+	news("e", 1, "10.0.0.1", 7);
+	expect("e doubtful");
 	binding_port_gone(binding, 7);
-	expect("e withdrawn, f withdrawn");
+	expect("f withdrawn, e withdrawn");
+}
+END_TEST
+
+/* The same in the usual order, and not while its own link may still come up. */
+START_TEST(test_late_record_gives_way_to_who_is_there)
+{
+	settled(7, 1, "10.0.0.1");
+	news("e", 1, "10.0.0.1", 7);
+	binding_endpoint_gone(binding, "e");
+	pending(8);
+	news("f", 1, "10.0.0.1", 8);
+	expect("e bound v7, f doubtful");
+	expect_reason("may yet have");
+	settled(8, 2, "10.0.0.2");
+	expect("f bound v7");
+}
+END_TEST
+
+/* What the kernel's table said waits for its record until a syncd has stood for all. */
+START_TEST(test_adopted_gives_way_when_confirmed)
+{
+	const struct moment now = {7, 1000};
+
+	settled(7, 1, "10.0.0.1");
+	binding_adopt(binding, "e", "v7");
+	news("f", 1, "10.0.0.1", 7);
+	expect("f doubtful");
+	binding_confirm(binding, &now);
+	expect("f bound v7");
 }
 END_TEST
 
@@ -370,7 +436,7 @@ START_TEST(test_one_of_two_ports_is_taken)
 	settled(9, 1, "10.0.0.1");
 	news("f", 1, "10.0.0.1", 8);
 	expect("e bound v7, f doubtful");
-	expect_reason("another endpoint's");
+	expect_reason("more than one port");
 	binding_port_gone(binding, 7);
 	expect("f withdrawn");
 	expect_reason("newer than its record");
@@ -439,7 +505,7 @@ START_TEST(test_impostor_was_there_first)
 	port_at(5, "br0", PORT_SETTLED, 2, "10.0.0.2", 1000 - BINDING_EARLY_MS);
 	news("f", 2, "10.0.0.2", 9);
 	expect("f doubtful");
-	expect_reason("a newer port may yet");
+	expect_reason("another port may yet");
 	settled(9, 2, "10.0.0.2");
 	expect("");
 	expect_reason("more than one port");
@@ -575,6 +641,7 @@ END_TEST
 
 static void add_lives(TCase *tests)
 {
+	tcase_add_test(tests, test_on_no_bridge);
 	tcase_add_test(tests, test_record_before_carrier);
 	tcase_add_test(tests, test_record_after_carrier);
 	tcase_add_test(tests, test_new_owner_does_not_inherit);
@@ -584,6 +651,9 @@ static void add_lives(TCase *tests)
 	tcase_add_test(tests, test_late_carrier);
 	tcase_add_test(tests, test_restart_has_a_new_id);
 	tcase_add_test(tests, test_record_comes_again);
+	tcase_add_test(tests, test_late_record_gives_way);
+	tcase_add_test(tests, test_late_record_gives_way_to_who_is_there);
+	tcase_add_test(tests, test_adopted_gives_way_when_confirmed);
 	tcase_add_test(tests, test_detached_and_attached);
 	tcase_add_test(tests, test_renamed_port);
 }

@@ -47,6 +47,7 @@ static struct m_port ports[PORTS];
 static struct m_endpoint endpoints[ENDPOINTS];
 static unsigned newest;
 static long long now;
+static bool confirmed;
 
 static unsigned draw(unsigned n)
 {
@@ -77,9 +78,16 @@ static bool m_entitled(int e)
 	       endpoints[e].trust != TRUST_NONE && m_owned(e) == NONE;
 }
 
+/* Its owner has a record, or may get it still. */
+static bool m_held(const struct m_port *p)
+{
+	return p->owner != NONE &&
+	       (endpoints[p->owner].exists || (endpoints[p->owner].unrecorded && !confirmed));
+}
+
 static bool m_pending(const struct m_port *p, const struct m_endpoint *e)
 {
-	return p->exists && p->port.state == PORT_PENDING && p->owner == NONE &&
+	return p->exists && p->port.state == PORT_PENDING && !m_held(p) &&
 	       !strcmp(p->port.bridge, e->record.bridge) &&
 	       p->port.ifindex <= e->record.born.newest;
 }
@@ -89,8 +97,11 @@ static bool m_free_for(int e, int p)
 	const struct m_endpoint *endpoint = &endpoints[e];
 	const struct port *port = &ports[p].port;
 
-	if (ports[p].owner != NONE || port->ifindex > endpoint->record.born.newest)
+	if (m_held(&ports[p]) || port->ifindex > endpoint->record.born.newest)
 		return false;
+	for (int other = 0; other < PORTS && ports[p].owner != NONE; other++)
+		if (m_pending(&ports[other], endpoint))
+			return false;
 	for (int other = 0; other < ENDPOINTS; other++)
 		if (other != e && m_entitled(other) && m_fits(&endpoints[other], &ports[p]) &&
 			port->ifindex <= endpoints[other].record.born.newest)
@@ -154,9 +165,17 @@ static void m_settle(void)
 	for (int e = 0; e < ENDPOINTS; e++)
 		if (endpoints[e].exists)
 			m_judge(e, &endpoints[e].placement, &endpoints[e].port);
-	for (int e = 0; e < ENDPOINTS; e++)
-		if (endpoints[e].exists && endpoints[e].placement == PLACE_BOUND)
-			ports[endpoints[e].port].owner = e;
+	for (int e = 0; e < ENDPOINTS; e++) {
+		struct m_port *port;
+
+		if (!endpoints[e].exists || endpoints[e].placement != PLACE_BOUND)
+			continue;
+		port = &ports[endpoints[e].port];
+		/* one that had it, and whose record never came, is forgotten */
+		if (port->owner != NONE && port->owner != e)
+			endpoints[port->owner].unrecorded = false;
+		port->owner = e;
+	}
 }
 
 /* --- what happens ------------------------------------------------------------------------------ */
@@ -269,6 +288,7 @@ static void confirm(void)
 			endpoints[e].trust = TRUST_LISTED;
 			endpoints[e].record.born = moment;
 		}
+	confirmed = true;
 	binding_confirm(binding, &moment);
 }
 

@@ -329,6 +329,7 @@ START_TEST(test_more_conditions_than_a_rule_holds)
 		list);
 	CLEANUP(policy) struct policy *policy = policy_of("many", json);
 	struct rule_list rules = {0};
+	struct compiled compiled = {0};
 	struct needed_list needed = {0};
 	struct err err = {0};
 
@@ -337,10 +338,10 @@ START_TEST(test_more_conditions_than_a_rule_holds)
 	rule_list_free(&rules);
 	needed_list_free(&needed);
 	ck_assert_int_eq(compile_group((const struct policy *const[]){policy}, 1,
-				 &(struct compile_scope){.dir = DIR_INGRESS, .family = 4}, &rules,
-				 &needed, &err),
+				 &(struct compile_scope){.dir = DIR_INGRESS, .family = 4},
+				 &compiled, &needed, &err),
 		-1);
-	rule_list_free(&rules);
+	compiled_free(&compiled);
 	needed_list_free(&needed);
 }
 END_TEST
@@ -394,11 +395,11 @@ START_TEST(test_a_group_is_its_policies_and_an_end)
 	const struct policy *const both[] = {first, second};
 	const struct compile_scope scope = {.dir = DIR_INGRESS, .family = 4};
 	cleanup_free char *text = NULL;
-	struct rule_list rules = {0};
+	struct compiled compiled = {0};
 	struct needed_list needed = {0};
 
-	ck_assert_int_eq(compile_group(both, 2, &scope, &rules, &needed, NULL), 0);
-	text = rendered(&rules, &needed);
+	ck_assert_int_eq(compile_group(both, 2, &scope, &compiled, &needed, NULL), 0);
+	text = rendered(&compiled.own, &needed);
 	ck_assert_str_eq(text,
 		"ct original protocol 6 counter in_allow_first_a7937b return comment \"policy first ingress[0]\"\n"
 		"log original \"bulkhead ingress deny second[0]\" counter in_deny_second_16367a goto denied "
@@ -406,6 +407,38 @@ START_TEST(test_a_group_is_its_policies_and_an_end)
 		"log original \"bulkhead ingress end first\" counter drop_ingress goto denied "
 		"comment \"no rule allowed it\"\n");
 	needed_list_free(&needed);
+}
+END_TEST
+
+/* What a trial of a change tells: as it would be with the changed policy in the place of the one in force. */
+START_TEST(test_a_staged_policy_takes_its_namesakes_place)
+{
+	CLEANUP(policy)
+	struct policy *staged = policy_of("_staged/a", "[{'action':'allow','protocol':'udp'}]");
+	CLEANUP(policy)
+	struct policy *in_force = policy_of("a", "[{'action':'allow','protocol':'tcp'}]");
+	CLEANUP(policy) struct policy *other = policy_of("b", "[{'action':'deny','protocol':6}]");
+	const struct policy *const all[] = {staged, in_force, other};
+	struct compile_scope scope = {.dir = DIR_INGRESS, .family = 4, .view = VIEW_STAGED};
+	struct compiled compiled = {0};
+	struct needed_list needed = {0};
+	cleanup_free char *told = NULL, *done = NULL;
+
+	staged->staged = true;
+	ck_assert_int_eq(compile_group(all, COUNT(all), &scope, &compiled, &needed, NULL), 0);
+	told = rendered(&compiled.own, &needed);
+	needed_list_free(&needed);
+	compiled = (struct compiled){0};
+	ck_assert_ptr_nonnull(strstr(told, "policy _staged/a ingress[0]"));
+	ck_assert_ptr_null(strstr(told, "policy a ingress[0]"));
+	ck_assert_ptr_nonnull(strstr(told, "policy b ingress[0]"));
+	scope.view = VIEW_IN_FORCE;
+	ck_assert_int_eq(compile_group(all, COUNT(all), &scope, &compiled, &needed, NULL), 0);
+	done = rendered(&compiled.own, &needed);
+	needed_list_free(&needed);
+	ck_assert_ptr_null(strstr(done, "_staged"));
+	ck_assert_ptr_nonnull(strstr(done, "policy a ingress[0]"));
+	ck_assert_ptr_nonnull(strstr(done, "policy b ingress[0]"));
 }
 END_TEST
 
@@ -420,16 +453,16 @@ START_TEST(test_a_group_has_rules_of_its_family_alone)
 
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		const struct compile_scope scope = {.dir = DIR_INGRESS, .family = family};
-		struct rule_list rules = {0};
+		struct compiled compiled = {0};
 		struct needed_list needed = {0};
 
-		ck_assert_int_eq(compile_group(one, 1, &scope, &rules, &needed, NULL), 0);
-		ck_assert_uint_eq(rules.count, family == 4 ? 3 : 4);
-		for (size_t i = 0; i + 1 < rules.count; i++)
-			ck_assert_uint_eq(rules.items[i].family, family);
+		ck_assert_int_eq(compile_group(one, 1, &scope, &compiled, &needed, NULL), 0);
+		ck_assert_uint_eq(compiled.own.count, family == 4 ? 3 : 4);
+		for (size_t i = 0; i + 1 < compiled.own.count; i++)
+			ck_assert_uint_eq(compiled.own.items[i].family, family);
 		for (size_t i = 0; i < needed.count; i++)
 			ck_assert(!needed.items[i].family || needed.items[i].family == family);
-		rule_list_free(&rules);
+		compiled_free(&compiled);
 		needed_list_free(&needed);
 	}
 }
@@ -438,12 +471,12 @@ END_TEST
 START_TEST(test_a_group_without_policies_is_closed)
 {
 	const struct compile_scope scope = {.dir = DIR_EGRESS, .family = 4};
-	struct rule_list rules = {0};
+	struct compiled compiled = {0};
 	struct needed_list needed = {0};
 	cleanup_free char *text = NULL;
 
-	ck_assert_int_eq(compile_group(NULL, 0, &scope, &rules, &needed, NULL), 0);
-	text = rendered(&rules, &needed);
+	ck_assert_int_eq(compile_group(NULL, 0, &scope, &compiled, &needed, NULL), 0);
+	text = rendered(&compiled.own, &needed);
 	ck_assert_str_eq(text,
 		"log original \"bulkhead egress end\" counter drop_egress goto denied "
 		"comment \"isolated, and no policy governs it\"\n");
@@ -520,6 +553,7 @@ int main(void)
 	tcase_add_test(tcase, test_more_conditions_than_a_rule_holds);
 	tcase_add_loop_test(tcase, test_port_lists_do_not_grow_without_bound, 0, (int)COUNT(sizes));
 	tcase_add_test(tcase, test_a_group_is_its_policies_and_an_end);
+	tcase_add_test(tcase, test_a_staged_policy_takes_its_namesakes_place);
 	tcase_add_test(tcase, test_a_group_has_rules_of_its_family_alone);
 	tcase_add_test(tcase, test_a_group_without_policies_is_closed);
 	tcase_add_test(tcase, test_group_names);

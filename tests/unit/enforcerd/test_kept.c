@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define NODE "node-1"
@@ -27,8 +28,11 @@ static void teardown(void)
 {
 	cleanup_free char *file = xasprintf("%s/" STATE_FILE, dir);
 
+	cleanup_free char *recent = xasprintf("%s/" STATE_FILE_RECENT, dir);
+
 	event_base_free(base);
 	unlink(file);
+	unlink(recent);
 	rmdir(dir);
 }
 
@@ -84,6 +88,74 @@ START_TEST(test_what_is_kept_comes_back)
 		ck_assert_uint_eq(kept_content(kept)->policy_count, 1);
 		ck_assert_int_eq(kept_content(kept)->policies[0].kind, KIND_ISOLATION);
 	}
+}
+END_TEST
+
+/* Another process takes the changes, and is killed before they are on disk. */
+static void take_and_die(struct store_change change)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		take(kept_new(base, dir, NODE), STORE_POLICIES_STREAM, change, false);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+static void expect_policies(const char *node, size_t count)
+{
+	const struct state_content *content;
+	CLEANUP(kept) struct kept *kept = kept_new(base, dir, node);
+
+	content = kept_content(kept);
+	ck_assert_uint_eq(content ? content->policy_count : 0, count);
+}
+
+START_TEST(test_a_killed_one_has_kept_the_last_change)
+{
+	cleanup_free char *recent = xasprintf("%s/" STATE_FILE_RECENT, dir);
+
+	take_and_die(put(KIND_POLICY, "p", POLICY));
+	take_and_die(put(KIND_POLICY, "q", POLICY));
+	expect_policies(NODE, 2);
+	expect_policies("node-2", 0);
+	take_and_die(put(KIND_POLICY, "q", NULL));
+	expect_policies(NODE, 1);
+	/* what is on disk by now takes its place */
+	{
+		CLEANUP(kept) struct kept *kept = kept_new(base, dir, NODE);
+
+		take(kept, STORE_POLICIES_STREAM, put(KIND_POLICY, "r", POLICY), false);
+	}
+	ck_assert_int_eq(access(recent, F_OK), -1);
+	expect_policies(NODE, 2);
+}
+END_TEST
+
+/* It was never said to be on disk: after a crash of the machine there may be anything. */
+START_TEST(test_the_last_change_of_an_earlier_boot)
+{
+	cleanup_free char *recent = xasprintf("%s/" STATE_FILE_RECENT, dir);
+	struct state_content content = {.node = xstrdup(NODE)};
+	cleanup_file FILE *file = NULL;
+	struct err err = {0};
+
+	snprintf(content.boot, sizeof(content.boot), "00000000-0000-0000-0000-000000000000");
+	snprintf(content.mode, sizeof(content.mode), "enforce");
+	ck_assert_msg(!state_save_recent(dir, &content, &err), "%s", err.text);
+	state_clear(&content);
+	{
+		CLEANUP(kept) struct kept *kept = kept_new(base, dir, NODE);
+
+		ck_assert_ptr_null(kept_content(kept));
+	}
+	file = fopen(recent, "we");
+	ck_assert_ptr_nonnull(file);
+	expect_policies(NODE, 0);
 }
 END_TEST
 
@@ -159,6 +231,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_what_is_kept_comes_back);
+	tcase_add_test(tcase, test_a_killed_one_has_kept_the_last_change);
+	tcase_add_test(tcase, test_the_last_change_of_an_earlier_boot);
 	tcase_add_test(tcase, test_another_node_has_no_use_for_it);
 	tcase_add_test(tcase, test_an_earlier_boot_is_told);
 	tcase_add_test(tcase, test_a_place_that_is_none_is_said);

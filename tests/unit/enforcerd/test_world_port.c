@@ -70,6 +70,20 @@ START_TEST(test_who_is_nowhere_counts_nowhere)
 }
 END_TEST
 
+/* No port of this host is theirs: they are not waited for at one. */
+START_TEST(test_who_has_no_port_is_not_unplaced)
+{
+	CLEANUP(world) struct world *world = placing_world(true);
+
+	change(world, KIND_NETWORK, "net20000000", network_record(2, "overlay", "null"));
+	change(world, KIND_ENDPOINT, "far",
+		endpoint_record(
+			"far", "far", 2, "overlay", "'10.2.0.2'", "null", "{'role':'web'}", "{}"));
+	ck_assert_uint_eq(stats_of(world).endpoints, 3);
+	ck_assert_uint_eq(stats_of(world).withdrawn, 2);
+}
+END_TEST
+
 static bool is_closed(struct world *world, const char *ip)
 {
 	cleanup_free char *in = chain_of(world, MAP_INGRESS4, ip),
@@ -78,6 +92,42 @@ static bool is_closed(struct world *world, const char *ip)
 	return is_isolated(world, ip) && !strcmp(in, "in_none_4") && !strcmp(eg, "eg_none_4") &&
 	       in_set(world, SET_OWNED4, ip) && in_set(world, SET_UNREADY4, ip);
 }
+
+/* It is matched, and nobody on a bridge can say its address; whoever has that address on a bridge goes before. */
+START_TEST(test_who_is_on_no_bridge)
+{
+	CLEANUP(world) struct world *world = placing_world(true);
+	const struct ip shared = {4, {10, 1, 0, 9}};
+	struct world_owner owner;
+
+	change(world, KIND_NETWORK, "net20000000",
+		unquote("{'v':1,'id':'net20000000','name':'net2','driver':'macvlan','bridge':null,"
+			"'subnets':['10.1.0.0/24','fd00:2::/64'],'shared':null,'isolation':null}"));
+	change(world, KIND_ENDPOINT, "far",
+		endpoint_record("far", "far", 2, "macvlan", "'10.1.0.9'", "'fd00:2::9'",
+			"{'role':'web'}", "{}"));
+	place(world, "db", PLACE_BOUND, "veth1");
+	ck_assert(!matches(world, "role == 'web'", "10.1.0.9"));
+	place(world, "far", PLACE_ELSEWHERE, "");
+	ck_assert(matches(world, "role == 'web'", "10.1.0.9"));
+	ck_assert(!is_isolated(world, "10.1.0.9"));
+	ck_assert(in_set(world, SET_OFF_BRIDGE4, "10.1.0.9"));
+	ck_assert(in_set(world, SET_OFF_BRIDGE6, "fd00:2::9"));
+	ck_assert(!in_set(world, SET_OWNED4, "10.1.0.9"));
+	/* an endpoint on a bridge has it as well: no label of the other's is lent, and it is not closed for it */
+	put_endpoint(world, "near", "10.1.0.9", "{'role':'db'}");
+	place(world, "near", _i ? PLACE_BOUND : PLACE_DOUBTFUL, _i ? "veth2" : "");
+	ck_assert(!matches(world, "role == 'web'", "10.1.0.9"));
+	ck_assert(!in_set(world, SET_OFF_BRIDGE4, "10.1.0.9"));
+	ck_assert_int_eq(world_owner(world, &shared, &owner), _i);
+	ck_assert_int_eq(_i, !is_closed(world, "10.1.0.9"));
+	change(world, KIND_ENDPOINT, "near", NULL);
+	ck_assert(matches(world, "role == 'web'", "10.1.0.9"));
+	change(world, KIND_ENDPOINT, "far", NULL);
+	ck_assert(!matches(world, "role == 'web'", "10.1.0.9"));
+	ck_assert(!in_set(world, SET_OFF_BRIDGE4, "10.1.0.9"));
+}
+END_TEST
 
 /* How the address of an isolated endpoint stands in doubt, in either kind of network, and how that ends. */
 START_TEST(test_in_doubt_an_address_is_closed)
@@ -353,6 +403,86 @@ START_TEST(test_while_its_ports_are_unknown_the_host_waits)
 }
 END_TEST
 
+static void put_tier(struct world *world, const char *action)
+{
+	cleanup_free char *record =
+		xasprintf("{'v':1,'name':'ops','spec':{'order':10,'defaultAction':'%s'}}", action);
+
+	change(world, KIND_TIER, "ops", unquote(record));
+}
+
+static void expect_rules(
+	struct world *world, const char *chain, const char *with, const char *without)
+{
+	cleanup_free char *rules = rules_of(world, chain);
+
+	ck_assert_msg(strstr(rules, with) != NULL, "%s: %s not in\n%s", chain, with, rules);
+	ck_assert_msg(!without || !strstr(rules, without), "%s: %s in\n%s", chain, without, rules);
+}
+
+/* The container's ingress and the client's egress, each tier after tier; who is let in is so by the container's last word only. */
+START_TEST(test_published_ports_are_judged_tier_after_tier)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	cleanup_free char *before = render(world), *after = NULL, *egress = NULL, *next = NULL;
+
+	put_tier(world, "deny");
+	change(world, KIND_POLICY, "guard",
+		unquote("{'v':1,'name':'guard','form':'v3','spec':{'tier':'ops','selector':'has(role)',"
+			"'types':['ingress','egress'],'ingress':[{'action':'pass','source':{'selector':"
+			"'role == `web`'}}],'egress':[{'action':'pass','destination':{'ports':[3306]},"
+			"'protocol':'tcp'},{'action':'pass','protocol':'udp'}]}}"));
+	change(world, KIND_ENDPOINT, "db", publishing("db", "running", PORT_8080("0.0.0.0")));
+	expect_rules(world, "pub_tcp_8080_3306_v4_db",
+		"goto t1_pub_tcp_8080_3306_v4_db comment \"policy guard ingress[0]\"",
+		"pub_admitted");
+	expect_rules(world, "t1_pub_tcp_8080_3306_v4_db",
+		"goto pub_admitted comment \"policy database ingress[0]\"", "policy guard");
+	egress = chain_of(world, MAP_PUBLISHED_EGRESS4, "10.1.0.3");
+	/* the port decides about the destination: what is about UDP is not there */
+	expect_rules(world, egress, "comment \"policy guard egress[0]\"", "egress[1]");
+	expect_rules(world, egress, "th dport 8080", "policy web");
+	{
+		cleanup_free char *rules = rules_of(world, egress);
+		const char *at = strstr(rules, "goto t1_peg_");
+
+		ck_assert_ptr_nonnull(at);
+		next = xstrndup(at + 5, strcspn(at + 5, " "));
+	}
+	expect_rules(world, next, "return comment \"policy web egress[0]\"", "policy guard");
+	put_tier(world, "pass");
+	expect_rules(world, "pub_tcp_8080_3306_v4_db", "goto t1_pub_tcp_8080_3306_v4_db",
+		"drop_ingress");
+	change(world, KIND_POLICY, "guard", NULL);
+	change(world, KIND_TIER, "ops", NULL);
+	ck_assert(!ruleset_chain_exists(world_ruleset(world), "t1_pub_tcp_8080_3306_v4_db"));
+	ck_assert(!ruleset_chain_exists(world_ruleset(world), next));
+	put_endpoint(world, "db", "10.1.0.2", "{'role':'db'}");
+	after = render(world);
+	ck_assert_str_eq(after, before);
+}
+END_TEST
+
+/* Who is behind the port is in a network set: what rules say of the destination is decided by that as well. */
+START_TEST(test_published_ports_of_a_network_set)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	cleanup_free char *egress = NULL;
+
+	put_policy(world, "web", "role == `web`", "['egress']", "[]",
+		"[{'action':'allow','destination':{'selector':'site == `far`'}}]");
+	change(world, KIND_ENDPOINT, "db", publishing("db", "running", PORT_8080("0.0.0.0")));
+	egress = chain_of(world, MAP_PUBLISHED_EGRESS4, "10.1.0.3");
+	expect_rules(world, egress, "end web", "policy web egress[0]");
+	change(world, KIND_NETSET, "far",
+		unquote("{'v':1,'name':'far','labels':{'site':'far'},'spec':{'nets':['10.1.0.0/30']}}"));
+	expect_rules(world, egress, "return comment \"policy web egress[0]\"", NULL);
+	change(world, KIND_NETSET, "far",
+		unquote("{'v':1,'name':'far','labels':{'site':'far'},'spec':{'nets':['10.2.0.0/30']}}"));
+	expect_rules(world, egress, "end web", "policy web egress[0]");
+}
+END_TEST
+
 /* --- staged policies and audit ----------------------------------------------------------------- */
 
 START_TEST(test_staged_policies_tell_and_do_nothing)
@@ -437,6 +567,8 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, test_who_is_nowhere_counts_nowhere);
+	tcase_add_test(tcase, test_who_has_no_port_is_not_unplaced);
+	tcase_add_loop_test(tcase, test_who_is_on_no_bridge, 0, 2);
 	tcase_add_loop_test(tcase, test_in_doubt_an_address_is_closed, 0, 2);
 	tcase_add_test(tcase, test_a_bystander_in_doubt_is_left_alone);
 	tcase_add_test(tcase, test_who_is_bound_is_in_no_doubt);
@@ -446,6 +578,8 @@ int main(void)
 	tcase_add_test(tcase, test_bystanders_are_bound_but_not_guarded);
 	tcase_add_test(tcase, test_a_mac_is_owned_while_any_port_has_it);
 	tcase_add_test(tcase, test_published_ports_are_judged_by_the_container);
+	tcase_add_test(tcase, test_published_ports_are_judged_tier_after_tier);
+	tcase_add_test(tcase, test_published_ports_of_a_network_set);
 	tcase_add_loop_test(
 		tcase, test_what_is_not_published_to_others, 0, (int)COUNT(unpublished));
 	tcase_add_test(tcase, test_an_address_of_its_own_is_compared);

@@ -17,7 +17,9 @@ enum {
 	PEERS = 2,
 	PEER_ENDPOINTS = 4,
 	PEER_NETWORKS = 2,
-	FIELDS = ENDPOINTS + NETWORKS + POLICY_NAMES + OVERRIDES + LABELS +
+	TIERS = 3,
+	NETSETS = 3,
+	FIELDS = ENDPOINTS + NETWORKS + POLICY_NAMES + OVERRIDES + LABELS + TIERS + NETSETS +
 		 PEERS * (PEER_ENDPOINTS + PEER_NETWORKS),
 	STREAMS = 2 + PEERS,
 	STEPS = 600
@@ -103,8 +105,42 @@ static char *random_policy(const char *name)
 		"[{'action':'log'},{'action':'allow','protocol':'tcp','destination':{'ports':[3306,3307]}}]",
 		"[{'action':'allow','ipVersion':6,'source':{'selector':'has(tier)'}}]"};
 
-	return policy_record(
-		name, pick(orders), pick(selectors), pick(types), pick(rules), pick(rules));
+	static const char *const tiers[] = {
+		"", "", "'tier':'ops',", "'tier':'late',", "'tier':'mid',"};
+	static const char *const passing[] = {"[]",
+		"[{'action':'pass','protocol':'tcp'},{'action':'allow'}]",
+		"[{'action':'pass','source':{'selector':'has(tier)'}}]"};
+	const char *tier = pick(tiers);
+	cleanup_free char *quoted = xasprintf(
+		"{'v':1,'name':'%s',%s'spec':{%s%s%s'selector':'%s','types':%s,'ingress':%s,'egress':%s}}",
+		name, *tier ? "'form':'v3'," : "", pick(orders), tier,
+		draw(6) ? "" : "'staged':true,", pick(selectors), pick(types),
+		draw(3) ? pick(rules) : pick(passing), draw(3) ? pick(rules) : pick(passing));
+
+	return unquote(quoted);
+}
+
+static char *random_tier(const char *name)
+{
+	static const char *const specs[] = {"'order':10,'defaultAction':'deny'",
+		"'order':2000000,'defaultAction':'pass'", "'order':10,'defaultAction':'pass'",
+		"'defaultAction':'deny'"};
+	cleanup_free char *quoted = xasprintf("{'v':1,'name':'%s','spec':{%s}}", name, pick(specs));
+
+	return unquote(quoted);
+}
+
+static char *random_netset(const char *name)
+{
+	static const char *const labels[] = {
+		"{'role':'web'}", "{'tier':'front'}", "{'role':'db'}", "{}"};
+	static const char *const nets[] = {"", "'192.0.2.0/24'", "'10.0.0.0/8','fd00::/8'",
+		"'192.0.2.0/25','198.51.100.7'", "'0.0.0.0/0'"};
+	cleanup_free char *quoted =
+		xasprintf("{'v':1,'name':'%s','labels':%s,'spec':{'nets':[%s]}}", name,
+			pick(labels), pick(nets));
+
+	return unquote(quoted);
 }
 
 static char *random_record(const struct field *field)
@@ -121,6 +157,10 @@ static char *random_record(const struct field *field)
 		return random_policy(field->id);
 	case KIND_ISOLATION:
 		return xstrdup(pick(words));
+	case KIND_TIER:
+		return random_tier(field->id);
+	case KIND_NETSET:
+		return random_netset(field->id);
 	default:
 		return unquote(pick(labels));
 	}
@@ -132,8 +172,18 @@ static void name_fields(struct field fields[FIELDS])
 		NODE "/net1", "*/net1", NODE "/net2", "*/net2"};
 	static const char *const labels[LABELS] = {
 		NODE "/one", "*/one", NODE "/two", "other/one", "b/one"};
+	static const char *const tiers[TIERS] = {"ops", "mid", "late"};
+	static const char *const netsets[NETSETS] = {"partners", "b", "a"};
 	size_t n = 0;
 
+	for (int i = 0; i < TIERS; i++, n++) {
+		fields[n].kind = KIND_TIER;
+		snprintf(fields[n].id, sizeof(fields[n].id), "%s", tiers[i]);
+	}
+	for (int i = 0; i < NETSETS; i++, n++) {
+		fields[n].kind = KIND_NETSET;
+		snprintf(fields[n].id, sizeof(fields[n].id), "%s", netsets[i]);
+	}
 	for (int i = 0; i < ENDPOINTS; i++, n++) {
 		fields[n].kind = KIND_ENDPOINT;
 		snprintf(fields[n].id, sizeof(fields[n].id), "ep%d", i);
@@ -258,9 +308,9 @@ static char *all_of(struct world *world)
 
 	strbuf_addf(&out,
 		"%s%s%sendpoints %zu isolated %zu networks %zu policies %zu selectors %zu groups %zu conflicts %zu "
-		"remote %zu contested %zu\n",
+		"rejected %zu remote %zu contested %zu\n",
 		rules, problems, others, s.endpoints, s.isolated, s.networks, s.policies,
-		s.selectors, s.groups, s.conflicts, s.remote, s.contested);
+		s.selectors, s.groups, s.conflicts, s.rejected, s.remote, s.contested);
 	for (size_t i = 0; i < bridges; i++)
 		strbuf_addf(&out, "%s %s %s\n", bridge[i].name, bridge[i].network,
 			isolation_name(bridge[i].isolation));

@@ -36,6 +36,26 @@ START_TEST(test_a_bad_record_changes_nothing_and_is_told)
 }
 END_TEST
 
+/* What a program asks that waits for its record: those of the policies stream, each by kind and field. */
+START_TEST(test_refused_records_are_listed_for_programs)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	cleanup_json json_t *none = world_refused(world), *some = NULL, *fewer = NULL;
+	cleanup_json json_t *all = json_pack("[s,s]", "labels */db", "policy database");
+	cleanup_json json_t *one = json_pack("[s]", "labels */db");
+
+	ck_assert_uint_eq(json_array_size(none), 0);
+	change(world, KIND_POLICY, "database", xstrdup("nonsense"));
+	change(world, KIND_LABELS, "*/db", xstrdup("role"));
+	change(world, KIND_ENDPOINT, "db", xstrdup("not JSON"));
+	some = world_refused(world);
+	ck_assert(json_equal(some, all));
+	change(world, KIND_POLICY, "database", NULL);
+	fewer = world_refused(world);
+	ck_assert(json_equal(fewer, one));
+}
+END_TEST
+
 START_TEST(test_problems_end_with_their_records)
 {
 	CLEANUP(world) struct world *world = tutorial();
@@ -285,6 +305,21 @@ START_TEST(test_policies_that_select_in_vain_are_told)
 }
 END_TEST
 
+START_TEST(test_rejected_labels_are_counted)
+{
+	CLEANUP(world) struct world *world = tutorial();
+	const char *two = "{'a b':'bad key','c.role':'another goes before'}";
+
+	ck_assert_uint_eq(stats_of(world).rejected, 0);
+	change(world, KIND_ENDPOINT, "odd",
+		endpoint_record("odd", "odd", 1, "bridge", "'10.1.0.9'", "null", "{}", two));
+	ck_assert_uint_eq(stats_of(world).rejected, 2);
+	ck_assert_uint_eq(stats_of(world).isolated, 3); /* it asked for policy */
+	change(world, KIND_ENDPOINT, "odd", NULL);
+	ck_assert_uint_eq(stats_of(world).rejected, 0);
+}
+END_TEST
+
 START_TEST(test_very_many_problems_are_counted)
 {
 	CLEANUP(world) struct world *world = world_with(ISOLATION_LABELLED);
@@ -317,6 +352,7 @@ static void add_tests(TCase *tcase)
 {
 	tcase_add_loop_test(
 		tcase, test_a_bad_record_changes_nothing_and_is_told, 0, (int)COUNT(bad_records));
+	tcase_add_test(tcase, test_refused_records_are_listed_for_programs);
 	tcase_add_loop_test(
 		tcase, test_problems_end_with_their_records, 0, (int)COUNT(bad_records));
 	tcase_add_test(tcase, test_a_snapshot_with_a_bad_record_keeps_the_good_one);
@@ -329,6 +365,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_the_same_snapshot_changes_nothing);
 	tcase_add_test(tcase, test_one_endpoint_more_is_its_own_elements);
 	tcase_add_test(tcase, test_policies_that_select_in_vain_are_told);
+	tcase_add_test(tcase, test_rejected_labels_are_counted);
 	tcase_add_test(tcase, test_very_many_problems_are_counted);
 	tcase_add_test(tcase, test_names_that_nft_could_not_read_back);
 }

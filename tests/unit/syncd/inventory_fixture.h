@@ -6,6 +6,7 @@
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "syncd/inventory.h"
+#include "tests/unit/syncd/prefixes.h"
 
 #include <check.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #define UNUSED_HELPER __attribute__((unused)) static
 
 static struct inventory *inventory;
+static struct label_prefixes *prefixes;
 static struct strbuf warnings;
 
 UNUSED_HELPER void on_warn(const char *text, void *arg)
@@ -24,8 +26,10 @@ UNUSED_HELPER void on_warn(const char *text, void *arg)
 
 UNUSED_HELPER void setup_with(bool image_labels)
 {
-	const struct inventory_options options = {
-		.node = "n1", .prefix = "p.", .image_labels = image_labels, .warn = on_warn};
+	struct inventory_options options = {
+		.node = "n1", .image_labels = image_labels, .warn = on_warn};
+
+	options.prefixes = prefixes = prefixes_of("p.");
 
 	inventory = inventory_new(&options);
 }
@@ -38,6 +42,7 @@ UNUSED_HELPER void setup(void)
 UNUSED_HELPER void teardown(void)
 {
 	inventory_free(inventory);
+	label_prefixes_free(prefixes);
 	strbuf_free(&warnings);
 }
 
@@ -64,8 +69,8 @@ printf_like(1, 2) static void event(const char *fmt, ...)
 	va_start(ap, fmt);
 	text = vjson(fmt, ap);
 	va_end(ap);
-	ck_assert_msg(
-		docker_parse_event(text, strlen(text), "p.", &parsed, &err) == 0, "%s", err.text);
+	ck_assert_msg(docker_parse_event(text, strlen(text), prefixes, &parsed, &err) == 0, "%s",
+		err.text);
 	inventory_event(inventory, &parsed);
 	docker_event_clear(&parsed);
 }
@@ -95,7 +100,7 @@ printf_like(2, 3) static void containers(inventory_stamp asked, const char *fmt,
 	va_start(ap, fmt);
 	text = vjson(fmt, ap);
 	va_end(ap);
-	ck_assert_msg(docker_parse_containers(text, strlen(text), "p.", &list, &err) == 0, "%s",
+	ck_assert_msg(docker_parse_containers(text, strlen(text), prefixes, &list, &err) == 0, "%s",
 		err.text);
 	inventory_containers(inventory, &list, asked);
 	docker_containers_clear(&list);
@@ -112,7 +117,7 @@ UNUSED_HELPER void container(inventory_stamp asked, const char *id, const char *
 	for (char *p = text; *p; p++)
 		if (*p == '\'')
 			*p = '"';
-	ck_assert_int_eq(docker_parse_containers(text, strlen(text), "p.", &list, NULL), 0);
+	ck_assert_int_eq(docker_parse_containers(text, strlen(text), prefixes, &list, NULL), 0);
 	inventory_container(inventory, id, &list.items[0], asked);
 	docker_containers_clear(&list);
 }
@@ -201,7 +206,7 @@ UNUSED_HELPER struct endpoint *published(const char *id)
 /* "c:id! n:id ...": wishes in order, ! for urgent ones. */
 UNUSED_HELPER const char *wants(void)
 {
-	static const char *const names[] = {"c:", "n:", "again:", "i:", "all"};
+	static const char *const names[] = {"c:", "settled:", "n:", "again:", "i:", "all"};
 	struct want want;
 
 	strbuf_free(&out);

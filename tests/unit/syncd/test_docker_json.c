@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/xalloc.h"
 #include "syncd/docker_json.h"
+#include "tests/unit/syncd/prefixes.h"
 
 #include <check.h>
 #include <string.h>
 
-#define P "p."
+static struct label_prefixes *prefixes;
+
+static void setup(void)
+{
+	prefixes = prefixes_of("p.");
+}
+
+static void teardown(void)
+{
+	label_prefixes_free(prefixes);
+}
 
 /* Shapes as recorded from Engine 20.10; single quotes stand for double ones. */
 static char *json(const char *text)
@@ -24,7 +35,7 @@ static int parse_event(const char *text, struct docker_event *event, struct err 
 {
 	cleanup_free char *copy = json(text);
 
-	return docker_parse_event(copy, strlen(copy), P, event, err);
+	return docker_parse_event(copy, strlen(copy), prefixes, event, err);
 }
 
 START_TEST(test_event_create)
@@ -132,7 +143,7 @@ static int parse_containers(const char *text, struct docker_containers *list, st
 {
 	cleanup_free char *copy = json(text);
 
-	return docker_parse_containers(copy, strlen(copy), P, list, err);
+	return docker_parse_containers(copy, strlen(copy), prefixes, list, err);
 }
 
 START_TEST(test_containers)
@@ -208,7 +219,7 @@ START_TEST(test_nul_in_label)
 		"[{\"Id\":\"a\",\"Labels\":{\"p.a\\u0000b\":\"x\\u0000\",\"p.c\":\"\\\\u0000\"}}]";
 	struct docker_containers list;
 
-	ck_assert_int_eq(docker_parse_containers(text, strlen(text), P, &list, NULL), 0);
+	ck_assert_int_eq(docker_parse_containers(text, strlen(text), prefixes, &list, NULL), 0);
 	ck_assert_str_eq(labels_get(list.items[0].labels, "p.a\xef\xbf\xbd"
 							  "b"),
 		"x\xef\xbf\xbd");
@@ -354,27 +365,33 @@ START_TEST(test_image)
 		json("{'Id':'sha256:1','Config':{'Labels':{'p.role':'x','o':'y'}}}");
 	cleanup_free char *none = json("{'Id':'sha256:1','Config':{'Labels':null}}");
 	cleanup_free char *bad = json("{'Config':{'Labels':['p.role']}}");
-	CLEANUP(labels) struct labels *labels = docker_parse_image(text, strlen(text), P, NULL);
-	CLEANUP(labels) struct labels *no_labels = docker_parse_image(none, strlen(none), P, NULL);
+	CLEANUP(labels)
+	struct labels *labels = docker_parse_image(text, strlen(text), prefixes, NULL);
+	CLEANUP(labels)
+	struct labels *no_labels = docker_parse_image(none, strlen(none), prefixes, NULL);
 
 	ck_assert_str_eq(labels_get(labels, "p.role"), "x");
 	ck_assert_uint_eq(labels_count(labels), 1);
 	ck_assert_uint_eq(labels_count(no_labels), 0);
-	ck_assert_ptr_null(docker_parse_image(bad, strlen(bad), P, NULL));
+	ck_assert_ptr_null(docker_parse_image(bad, strlen(bad), prefixes, NULL));
 }
 END_TEST
 
 static const struct {
 	const char *stamp, *since;
+	long long clock_ns;
 } stamps[] = {
-	{"2026-11-23T13:24:41.181132219Z", "1795440281.181132219"},
-	{"2026-11-23T13:24:41Z", "1795440281.000000000"},
-	{"2026-11-23T13:24:41.5Z", "1795440281.500000000"},
-	{"2026-11-23T15:24:41.181132219+02:00", "1795440281.181132219"},
-	{"2026-11-23T08:54:41-04:30", "1795440281.000000000"},
-	{"2026-11-23", NULL},
-	{"2026-11-23T13:24:41", NULL},
-	{"", NULL},
+	{"2026-11-23T13:24:41.181132219Z", "1795440281.181132219", 1795440281181132219},
+	{"2026-11-23T13:24:41Z", "1795440281.000000000", 1795440281000000000},
+	{"2026-11-23T13:24:41.5Z", "1795440281.500000000", 1795440281500000000},
+	{"2026-11-23T15:24:41.181132219+02:00", "1795440281.181132219", 1795440281181132219},
+	{"2026-11-23T08:54:41-04:30", "1795440281.000000000", 1795440281000000000},
+	{"2026-11-23", NULL, 0},
+	{"2026-11-23T13:24:41", NULL, 0},
+	{"", NULL, 0},
+	/* does not fit into nanoseconds */
+	{"9999-12-31T23:59:59Z", NULL, 0},
+	{"1969-12-31T23:59:59Z", NULL, 0},
 };
 
 START_TEST(test_info)
@@ -389,6 +406,7 @@ START_TEST(test_info)
 	ck_assert_str_eq(info.id, "F35X:FSNT");
 	ck_assert_str_eq(info.name, "vm");
 	ck_assert_pstr_eq(info.since, stamps[_i].since);
+	ck_assert_int_eq(info.clock_ns, stamps[_i].clock_ns);
 	docker_info_clear(&info);
 }
 END_TEST
@@ -418,6 +436,7 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_event_create);
 	tcase_add_test(tcase, test_event_connect);
 	tcase_add_loop_test(tcase, test_event_actions, 0, sizeof(actions) / sizeof(*actions));

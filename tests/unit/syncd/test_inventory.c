@@ -118,6 +118,28 @@ START_TEST(test_attachment_of_no_container)
 }
 END_TEST
 
+/* The Engine may have moved the published ports of a container that runs; of one that starts it tells at the start. */
+START_TEST(test_ports_after_connect_and_disconnect)
+{
+	two_containers();
+	network("n2", MEMBER("c1", "e3", "10.0.0.2"));
+	network_event("connect", "n2", "c1", 3000);
+	ck_assert_str_eq(wants(), "n:n2!");
+	container_event("start", "c1", "");
+	wants();
+	network_event("connect", "n2", "c1", 3000);
+	ck_assert_str_eq(wants(), "n:n2! settled:c1");
+	network_event("disconnect", "n2", "c1", 4000);
+	ck_assert_str_eq(wants(), "again:n2 settled:c1");
+	network_event("disconnect", "n1", "c1", 4001);
+	ck_assert_str_eq(wants(), "again:n1");
+	container_event("die", "c2", "");
+	network("n2", MEMBER("c2", "e4", "10.0.0.2"));
+	network_event("disconnect", "n1", "c2", 4002);
+	ck_assert_str_eq(wants(), "again:n1");
+}
+END_TEST
+
 /* --- leaving, and who comes after --- */
 
 START_TEST(test_disconnect_twice)
@@ -243,11 +265,11 @@ int main(void)
 	const TTest *const tests[] = {test_create_connect_start, test_unlabelled_waits_for_nothing,
 		test_image_labels_on_waits_for_nothing, test_image_gone_then_back,
 		test_attachment_of_unknown_container, test_attachment_of_no_container,
-		test_disconnect_twice, test_older_answer_after_disconnect,
-		test_disconnect_of_the_one_before, test_address_passes_in_one_transaction,
-		test_newest_owns_the_address, test_lost_address_of_two,
-		test_same_address_in_two_networks, test_container_in_two_networks,
-		test_failed_start};
+		test_ports_after_connect_and_disconnect, test_disconnect_twice,
+		test_older_answer_after_disconnect, test_disconnect_of_the_one_before,
+		test_address_passes_in_one_transaction, test_newest_owns_the_address,
+		test_lost_address_of_two, test_same_address_in_two_networks,
+		test_container_in_two_networks, test_failed_start};
 	Suite *suite = suite_create("syncd/inventory");
 	TCase *tcase = tcase_create("inventory");
 	SRunner *runner = srunner_create(suite);

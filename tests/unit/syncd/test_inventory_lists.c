@@ -111,6 +111,54 @@ START_TEST(test_network_created_after_the_list_was_asked)
 }
 END_TEST
 
+/* Network inspect by name. */
+static void gateway_by_name(inventory_stamp asked, const char *members)
+{
+	struct docker_network found;
+	cleanup_free char *text = xasprintf("{'Id':'g1','Name':'docker_gwbridge','Driver':'bridge',"
+					    "'IPAM':{'Config':[{'Subnet':'10.0.0.0/8'}]},"
+					    "'Containers':{%s}}",
+		members);
+
+	for (char *p = text; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	ck_assert_int_eq(docker_parse_network(text, strlen(text), &found, NULL), 0);
+	inventory_network(inventory, "docker_gwbridge", &found, asked, 1000);
+	docker_network_clear(&found);
+}
+
+/* Nothing tells of an overlay network's second endpoint: its network is asked for, by name while it is not known. */
+START_TEST(test_gateway_of_an_overlay)
+{
+	inventory_stamp asked;
+
+	two_containers();
+	networks(inventory_tick(inventory),
+		"[{'Id':'n1','Name':'a','Driver':'bridge'},{'Id':'o1','Name':'o','Driver':'overlay'}]");
+	changes();
+	wants();
+	network_event("connect", "n1", "c1", 1);
+	ck_assert_str_eq(wants(), "n:n1!");
+	network_event("connect", "o1", "c1", 2);
+	ck_assert_str_eq(wants(), "n:o1! n:docker_gwbridge!");
+	asked = inventory_tick(inventory);
+	inventory_network(inventory, "docker_gwbridge", NULL, asked, 1000);
+	ck_assert_str_eq(changes(), "");
+	gateway_by_name(asked, MEMBER("c1", "e8", "10.0.0.8"));
+	ck_assert_str_eq(changes(), "+g1 +e8");
+	network_event("disconnect", "o1", "c1", 3);
+	ck_assert_str_eq(wants(), "again:o1 n:g1!");
+	/* an older answer to the name comes after a newer one to the id */
+	gateway_by_name(asked, "");
+	ck_assert_str_eq(changes(), "");
+	network_event("destroy", "g1", "", 4);
+	ck_assert_str_eq(changes(), "-e8 -g1");
+	gateway_by_name(asked, MEMBER("c1", "e8", "10.0.0.8"));
+	ck_assert_str_eq(changes(), "");
+}
+END_TEST
+
 START_TEST(test_network_gone_takes_its_endpoints)
 {
 	two_containers();
@@ -225,9 +273,10 @@ int main(void)
 	const TTest *const tests[] = {test_states, test_rename, test_list_drops_and_keeps,
 		test_older_list_does_not_revive, test_older_list_does_not_undo_events,
 		test_networks_listed, test_network_created_after_the_list_was_asked,
-		test_network_gone_takes_its_endpoints, test_network_change_reaches_endpoints,
-		test_whole_is_what_was_collected, test_ineffective_labels, test_bad_isolation_word,
-		test_impossible_address, test_stats, test_many};
+		test_gateway_of_an_overlay, test_network_gone_takes_its_endpoints,
+		test_network_change_reaches_endpoints, test_whole_is_what_was_collected,
+		test_ineffective_labels, test_bad_isolation_word, test_impossible_address,
+		test_stats, test_many};
 	Suite *suite = suite_create("syncd/inventory_lists");
 	TCase *tcase = tcase_create("inventory_lists");
 	SRunner *runner = srunner_create(suite);

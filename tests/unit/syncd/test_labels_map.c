@@ -4,16 +4,19 @@
 #include "common/xalloc.h"
 #include "syncd/docker_json.h"
 #include "syncd/labels_map.h"
+#include "tests/unit/syncd/prefixes.h"
 
 #include <check.h>
 #include <string.h>
 
 #define P "p."
 
+static struct label_prefixes *prefixes;
 static struct labels *docker, *image, *labels, *rejected;
 
 static void setup(void)
 {
+	prefixes = prefixes_of(P);
 	docker = labels_new();
 	image = labels_new();
 	labels = labels_new();
@@ -22,6 +25,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+	label_prefixes_free(prefixes);
 	labels_free(docker);
 	labels_free(image);
 	labels_free(labels);
@@ -30,7 +34,7 @@ static void teardown(void)
 
 static void map(enum image_trust trust)
 {
-	const struct labels_source source = {.prefix = P,
+	const struct labels_source source = {.prefixes = prefixes,
 		.docker = docker,
 		.trust = trust,
 		.image_labels = image,
@@ -158,6 +162,95 @@ START_TEST(test_derived_value_refused)
 }
 END_TEST
 
+/* --- several prefixes --- */
+
+static void use_prefixes(const char *list)
+{
+	label_prefixes_free(prefixes);
+	prefixes = prefixes_of(list);
+}
+
+/* What a container and its image carry, and what comes of it: "key=value" lists; reasons by a part of them. */
+static const struct {
+	const char *prefixes, *docker, *image;
+	const char *counts; /* user labels, in key order */
+	const char *rejected, *reason;
+} mapped[] = {
+	{"p.,q.", "p.a=1,q.b=2", "", "a=1,b=2", NULL, NULL},
+	{"p.,q.=x/", "p.a=1,q.a=2", "", "a=1,x/a=2", NULL, NULL},
+	{"p.=", "p.a=1", "", "a=1", NULL, NULL},
+	/* the longest prefix does it, whatever the order */
+	{"p.,p.q.=x/", "p.q.a=1", "", "x/a=1", NULL, NULL},
+	{"p.q.=x/,p.", "p.q.a=1", "", "x/a=1", NULL, NULL},
+	/* a clash: the prefix that was named first */
+	{"p.,q.", "p.role=web,q.role=admin", "", "role=web", "q.role",
+		"p.role goes before and says \"web\""},
+	{"q.,p.", "p.role=web,q.role=admin", "", "role=admin", "p.role", "q.role goes before"},
+	{"p.,q.", "p.role=web,q.role=web", "", "role=web", NULL, NULL},
+	{"p.=x/,q.x/=x/", "p.a=1,q.x/a=2", "", "x/a=1", "q.x/a", "p.a goes before"},
+	/* what does not count does not stand in the way of what does */
+	{"p.,q.", "p.role=admin,q.role=web", "p.role=admin", "role=web", "p.role",
+		"the image's own"},
+	{"p.,q.", "p.role=a b,q.role=web", "", "role=web", "p.role", "only letters"},
+	{"p.,q.", "p.role=web,q.role=admin", "q.role=admin", "role=web", "q.role",
+		"the image's own"},
+	{"p.,q.", "p.role=web,q.role=web", "p.role=web,q.role=web", "", "role", "the image's own"},
+	/* the reserved key space cannot be put together */
+	{"p.=dock,q.", "p.er/container=x", "", "", "docker/container", "reserved"},
+	{"p.", "p.docker/host=x", "", "", "docker/host", "reserved"},
+	{"p.=x/", "p.=1", "", "x/=1", NULL, NULL},
+};
+
+static void set_all(struct labels *target, const char *list)
+{
+	cleanup_free char *copy = xstrdup(list);
+	char *rest = NULL;
+
+	for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+		char *value = strchr(word, '=');
+
+		*value++ = '\0';
+		labels_set(target, word, value);
+	}
+}
+
+START_TEST(test_mapped)
+{
+	struct strbuf counts cleanup_strbuf = {0};
+
+	use_prefixes(mapped[_i].prefixes);
+	set_all(docker, mapped[_i].docker);
+	set_all(image, mapped[_i].image);
+	map(IMAGE_CHECKED);
+	for (size_t i = 0; i < labels_count(labels); i++)
+		if (!label_key_reserved(labels_key(labels, i)))
+			strbuf_addf(&counts, "%s%s=%s", counts.len ? "," : "",
+				labels_key(labels, i), labels_value(labels, i));
+	ck_assert_str_eq(counts.text ? counts.text : "", mapped[_i].counts);
+	if (!mapped[_i].rejected) {
+		ck_assert_uint_eq(labels_count(rejected), 0);
+		return;
+	}
+	ck_assert_ptr_nonnull(labels_get(rejected, mapped[_i].rejected));
+	ck_assert_msg(strstr(labels_get(rejected, mapped[_i].rejected), mapped[_i].reason) != NULL,
+		"%s", labels_get(rejected, mapped[_i].rejected));
+}
+END_TEST
+
+/* Nobody's reason is lost: each has a name of its own. */
+START_TEST(test_several_rejected_for_one_key)
+{
+	use_prefixes("p.,q.,r.,s.");
+	set_all(docker, "p.role=a b,q.role=web,r.role=admin,s.role=root");
+	map(IMAGE_CHECKED);
+	ck_assert_str_eq(labels_get(labels, "role"), "web");
+	expect_reason("p.role", "only letters");
+	expect_reason("r.role", "q.role goes before");
+	expect_reason("s.role", "q.role goes before");
+	ck_assert_uint_eq(labels_count(rejected), 3);
+}
+END_TEST
+
 /* Hostile numbers must not make a record that readers refuse: the endpoint would be open. */
 START_TEST(test_many_labels_stay_bounded)
 {
@@ -186,16 +279,16 @@ END_TEST
 
 START_TEST(test_needs_image)
 {
-	ck_assert(!labels_map_needs_image(P, docker));
+	ck_assert(!labels_map_needs_image(prefixes, docker));
 	labels_set(docker, "other", "x");
 	labels_set(docker, COMPOSE_CONFIG_HASH, "x");
-	ck_assert(!labels_map_needs_image(P, docker));
-	ck_assert(!labels_map_any(P, docker));
+	ck_assert(!labels_map_needs_image(prefixes, docker));
+	ck_assert(!labels_map_any(prefixes, docker));
 	labels_set(docker, COMPOSE_SERVICE, "web");
-	ck_assert(labels_map_needs_image(P, docker));
-	ck_assert(!labels_map_any(P, docker));
+	ck_assert(labels_map_needs_image(prefixes, docker));
+	ck_assert(!labels_map_any(prefixes, docker));
 	labels_set(docker, P "x", "y");
-	ck_assert(labels_map_any(P, docker));
+	ck_assert(labels_map_any(prefixes, docker));
 }
 END_TEST
 
@@ -215,6 +308,8 @@ int main(void)
 	tcase_add_test(tcase, test_compose);
 	tcase_add_test(tcase, test_compose_claimed_by_an_image);
 	tcase_add_test(tcase, test_derived_value_refused);
+	tcase_add_loop_test(tcase, test_mapped, 0, sizeof(mapped) / sizeof(*mapped));
+	tcase_add_test(tcase, test_several_rejected_for_one_key);
 	tcase_add_test(tcase, test_many_labels_stay_bounded);
 	tcase_add_test(tcase, test_needs_image);
 	suite_add_tcase(suite, tcase);
