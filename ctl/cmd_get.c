@@ -101,21 +101,13 @@ static int get_networks(struct getting *get, struct err *err)
 
 /* --- nodes ------------------------------------------------------------------------------------------- */
 
-static void take_field(const char *name, const char *value, size_t len, void *arg)
-{
-	json_t *text = json_stringn(value, len);
-
-	if (text)
-		json_object_set_new(arg, name, text);
-}
-
 static json_t *read_lag(struct getting *get, const char *node)
 {
 	cleanup_free char *key = store_status_key(node);
 	cleanup_json json_t *status = json_object();
 	struct err err = {0};
 
-	if (client_each(get->redis, key, take_field, status, &err))
+	if (client_each(get->redis, key, client_take_field, status, &err))
 		client_warn("%s", err.text);
 	return lag_build(status, node, get->heads);
 }
