@@ -13,7 +13,7 @@
 #include "syncd/engine.h"
 
 enum {
-	SESSION_PING_SECONDS = 20,
+	SESSION_PING_SECONDS = 5,
 	SESSION_PING_LIMIT_SECONDS = 10,
 	SESSION_STANDS_SECONDS = 60,    /* a stream that is open for so long will stay */
 	SESSION_LATE_TOLD_SECONDS = 10, /* between two lines that events came late */
