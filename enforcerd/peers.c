@@ -191,6 +191,15 @@ static void read_beat(struct peer *peer, const char *text, size_t len, long long
 	snprintf(peer->beat, sizeof(peer->beat), "%s", beat);
 }
 
+/* A NUL would make two fields of one name, each of which keeps the other's heart beating. */
+static const char *name_of(const redis_reply *field)
+{
+	size_t len = 0;
+	const char *name = redis_reply_text(field, &len);
+
+	return name && !memchr(name, '\0', len) ? name : NULL;
+}
+
 static void look_at(struct peers *p, const char *node, const redis_reply *record, long long now)
 {
 	struct peer *peer = NULL;
@@ -270,7 +279,7 @@ static void take_nodes(struct peers *p, const redis_reply *reply)
 	for (peer = p->items; peer; peer = peer->hh.next)
 		peer->seen = false;
 	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-		const char *node = redis_reply_text(reply->element[i], NULL);
+		const char *node = name_of(reply->element[i]);
 
 		if (node && !strcmp(node, p->config.node))
 			own_seen = true;

@@ -388,6 +388,26 @@ START_TEST(test_a_silent_node_leaves_and_returns_in_a_new_epoch)
 }
 END_TEST
 
+START_TEST(test_a_name_with_nul_keeps_no_heart_beating)
+{
+	long long end;
+
+	two_nodes(TIMEOUT);
+	b->alive = false;
+	end = monotonic_now_ms() + 2LL * SOON_MS;
+	while (counts("10.2.0.2") && monotonic_now_ms() < end) {
+		cleanup_free char *record = node_record("b", ++beats);
+
+		/* the blocking client takes words that end in NUL */
+		redis_server_run(admin, "EVAL",
+			"return redis.call('HSET', KEYS[1], 'b\\0x', ARGV[1])", "1", STORE_NODES,
+			record, NULL);
+		wait_out(base, BEAT_MS);
+	}
+	ck_assert(!counts("10.2.0.2"));
+}
+END_TEST
+
 /* --- a store that loses its content, or is away ------------------------------------------------ */
 
 START_TEST(test_flushed_and_written_again)
@@ -453,6 +473,7 @@ int main(void)
 		test_more_nodes_than_are_followed,
 		test_a_silent_node_is_kept_without_a_timeout,
 		test_a_silent_node_leaves_and_returns_in_a_new_epoch,
+		test_a_name_with_nul_keeps_no_heart_beating,
 		test_flushed_and_written_again,
 		test_connections_lost_while_nodes_come_and_go,
 	};
