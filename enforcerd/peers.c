@@ -217,7 +217,6 @@ static void look_at(struct peers *p, const char *node, const redis_reply *record
 	if (!peer)
 		peer = add_peer(p, node, now);
 	peer->seen = true;
-	peer->gone_since = 0;
 	read_beat(peer, text, len, now);
 }
 
@@ -254,19 +253,16 @@ static void judge(struct peers *p, struct peer *peer, long long now)
 }
 
 /*
- * A store that has lost this node's record as well says nothing about the others'. One that was emptied gets them back from those who
- * live, each in its time.
+ * A store that has lost this node's record as well does not say that the others are gone. One that was emptied gets them back from those
+ * who live, each in its time.
  */
-static void judge_gone(struct peers *p, struct peer *peer, bool own_seen, long long now)
+static bool is_gone(struct peer *peer, bool own_seen, long long now)
 {
-	if (!own_seen)
-		return;
-	if (!peer->gone_since)
+	if (peer->seen || !own_seen)
+		peer->gone_since = 0;
+	else if (!peer->gone_since)
 		peer->gone_since = now;
-	if (now - peer->gone_since <= GONE_SECONDS * 1000LL)
-		return;
-	log_warn("nodes", "node %s is gone from the store", peer->node);
-	remove_peer(p, peer);
+	return peer->gone_since && now - peer->gone_since > GONE_SECONDS * 1000LL;
 }
 
 static void take_nodes(struct peers *p, const redis_reply *reply)
@@ -287,10 +283,13 @@ static void take_nodes(struct peers *p, const redis_reply *reply)
 			look_at(p, node, reply->element[i + 1], now);
 	}
 	HASH_ITER (hh, p->items, peer, next) {
-		if (peer->seen)
+		if (is_gone(peer, own_seen, now)) {
+			log_warn("nodes", "node %s is gone from the store", peer->node);
+			remove_peer(p, peer);
+		} else {
+			/* whose record is missing is silent as well */
 			judge(p, peer, now);
-		else
-			judge_gone(p, peer, own_seen, now);
+		}
 	}
 }
 

@@ -410,6 +410,29 @@ END_TEST
 
 /* --- a store that loses its content, or is away ------------------------------------------------ */
 
+START_TEST(test_flushed_with_this_nodes_record)
+{
+	two_nodes(0);
+	own->alive = b->alive = false;
+	redis_server_run(admin, "FLUSHALL", NULL);
+	/* its syncd's silence is told although its record is missing */
+	expect_says("node b is silent", 25000);
+	ck_assert(counts("10.2.0.2"));
+	own->alive = true;
+	expect(false, "10.2.0.2", 25000);
+	ck_assert_uint_eq(count().followed, 0);
+}
+END_TEST
+
+START_TEST(test_a_node_without_record_leaves_in_time)
+{
+	two_nodes(TIMEOUT);
+	own->alive = b->alive = false;
+	redis_server_run(admin, "FLUSHALL", NULL);
+	expect(false, "10.2.0.2", 2 * SOON_MS);
+}
+END_TEST
+
 START_TEST(test_flushed_and_written_again)
 {
 	two_nodes(TIMEOUT);
@@ -474,6 +497,8 @@ int main(void)
 		test_a_silent_node_is_kept_without_a_timeout,
 		test_a_silent_node_leaves_and_returns_in_a_new_epoch,
 		test_a_name_with_nul_keeps_no_heart_beating,
+		test_flushed_with_this_nodes_record,
+		test_a_node_without_record_leaves_in_time,
 		test_flushed_and_written_again,
 		test_connections_lost_while_nodes_come_and_go,
 	};
