@@ -18,6 +18,7 @@ enum {
 	SILENT_SECONDS = 15,      /* three looks */
 	FIRST_BEAT_SECONDS = 5,   /* a heart beats every second */
 	GONE_SECONDS = 10,        /* a store that lost its nodes has them again by then */
+	LATE_MS = 1000,           /* an answer that takes longer: the store hangs */
 	PROBLEMS_SHOWN = 8
 };
 
@@ -47,6 +48,7 @@ struct peers {
 	struct event *timer;
 	struct peer *items;
 	bool asking, looked; /* looked: the nodes hash has been read once, or cannot be */
+	long long asked_at;
 	bool uncommitted, news;
 	bool crowded; /* there are more than PEERS_MAX */
 	char trouble[ERR_TEXT_MAX];
@@ -313,15 +315,29 @@ static void look_later(struct peers *p)
 	evtimer_add(p->timer, &delay);
 }
 
+/* A silence that was not theirs, for nobody could be heard. Who was silent before stays so. */
+static void excuse(struct peers *p, long long ms)
+{
+	struct peer *peer;
+
+	for (peer = p->items; peer; peer = peer->hh.next)
+		if (!peer->silent && !peer->left)
+			peer->beat_at += ms;
+}
+
 static void on_nodes(redis_reply *reply, void *arg)
 {
 	struct peers *p = arg;
 	bool first = !p->looked;
+	long long late = now_ms() - p->asked_at;
 	struct err err = {0};
 
 	p->asking = false;
 	if (!reply)
 		return; /* asked again when the store is there */
+	/* it answers in the order of asking: us before those whose hearts beat meanwhile */
+	if (late > LATE_MS)
+		excuse(p, late);
 	p->trouble[0] = '\0';
 	if (reply->type == REDIS_REPLY_ARRAY) {
 		take_nodes(p, reply);
@@ -351,6 +367,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	if (p->asking || !redis_is_ready(p->config.commands))
 		return;
+	p->asked_at = now_ms();
 	p->asking = redis_call(p->config.commands, on_nodes, p, "HGETALL", STORE_NODES, NULL) == 0;
 }
 

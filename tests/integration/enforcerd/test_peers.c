@@ -445,6 +445,25 @@ START_TEST(test_flushed_and_written_again)
 }
 END_TEST
 
+/* A server that hung answers us before it takes what the others sent after us. */
+START_TEST(test_a_store_that_hangs_silences_nobody)
+{
+	two_nodes(TIMEOUT);
+	event_del(heart);
+	/* the last look before it has seen the last beat, so that the first one after it finds nothing new */
+	wait_out(base, 2500);
+	redis_server_pause(server);
+	expect_kept("10.2.0.2", TIMEOUT * 1000 + 1000);
+	redis_server_resume(server);
+	expect_kept("10.2.0.2", 1000);
+	event_add(heart, &(struct timeval){.tv_usec = BEAT_MS * 1000});
+	expect_kept("10.2.0.2", 3000);
+	/* and it is silence that is judged still */
+	b->alive = false;
+	expect(false, "10.2.0.2", 3 * SOON_MS);
+}
+END_TEST
+
 /* Connections are lost in the middle of reads, while nodes come and go. */
 START_TEST(test_connections_lost_while_nodes_come_and_go)
 {
@@ -500,6 +519,7 @@ int main(void)
 		test_flushed_with_this_nodes_record,
 		test_a_node_without_record_leaves_in_time,
 		test_flushed_and_written_again,
+		test_a_store_that_hangs_silences_nobody,
 		test_connections_lost_while_nodes_come_and_go,
 	};
 	const size_t total = COUNT(tests);
