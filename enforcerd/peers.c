@@ -18,6 +18,7 @@ enum {
 	SILENT_SECONDS = 15,      /* three looks */
 	FIRST_BEAT_SECONDS = 5,   /* a heart beats every second */
 	GONE_SECONDS = 10,        /* a store that lost its nodes has them again by then */
+	RETURN_SECONDS = 10,      /* the longest that a syncd waits between two tries to connect */
 	LATE_MS = 1000,           /* an answer that takes longer: the store hangs */
 	PROBLEMS_SHOWN = 8
 };
@@ -386,6 +387,19 @@ void peers_update(struct peers *p)
 
 /* --- connections ------------------------------------------------------------------------------- */
 
+/* Nobody was looking: a silence meanwhile was ours. If it was the store that was away, the others' syncds come back each in its time. */
+static void heard_anew(struct peers *p)
+{
+	long long now = now_ms();
+	struct peer *peer;
+
+	for (peer = p->items; peer; peer = peer->hh.next) {
+		peer->gone_since = 0;
+		if (!peer->silent && !peer->left)
+			peer->beat_at = now + (peer->beating ? RETURN_SECONDS * 1000LL : 0);
+	}
+}
+
 void peers_commands_event(struct peers *p, enum redis_event event)
 {
 	struct peer *peer;
@@ -398,10 +412,7 @@ void peers_commands_event(struct peers *p, enum redis_event event)
 		p->asking = false;
 		return;
 	}
-	/* nobody was looking: a silence meanwhile was ours */
-	for (peer = p->items; peer; peer = peer->hh.next)
-		if (!peer->silent && !peer->left)
-			peer->beat_at = now_ms();
+	heard_anew(p);
 	p->news = true;
 	look_now(p);
 }

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SOON_MS = 8000, BEAT_MS = 250, TIMEOUT = PEERS_TIMEOUT_MIN };
+enum { SOON_MS = 8000, BEAT_MS = 250, TIMEOUT = PEERS_TIMEOUT_MIN, SHORT_BACKOFF_MS = 9000 };
 
 /* A node whose syncd is played here. */
 struct node_played {
@@ -464,6 +464,49 @@ START_TEST(test_a_store_that_hangs_silences_nobody)
 }
 END_TEST
 
+/* The others' syncds come back up to ten seconds after the store did. */
+START_TEST(test_a_store_that_was_away_silences_nobody)
+{
+	two_nodes(TIMEOUT);
+	event_del(heart);
+	redis_sync_close(steal_ptr(admin));
+	redis_server_kill(server);
+	wait_out(base, 300);
+	redis_server_restart(server, true);
+	admin = redis_server_connect(server);
+	expect_kept("10.2.0.2", SHORT_BACKOFF_MS);
+	event_add(heart, &(struct timeval){.tv_usec = BEAT_MS * 1000});
+	expect_kept("10.2.0.2", 3000);
+	b->alive = false;
+	expect(false, "10.2.0.2", 3 * SOON_MS);
+}
+END_TEST
+
+static bool is_connected(void *arg)
+{
+	(void)arg;
+	return redis_is_ready(commands);
+}
+
+START_TEST(test_a_node_is_not_gone_while_the_store_is_away)
+{
+	two_nodes(0);
+	b->alive = false;
+	redis_server_run(admin, "HDEL", STORE_NODES, "b", NULL);
+	wait_out(base, 6000); /* a look has missed it */
+	own->alive = false;
+	redis_sync_close(steal_ptr(admin));
+	redis_server_kill(server);
+	wait_out(base, 6000);
+	redis_server_restart(server, true);
+	admin = redis_server_connect(server);
+	own->alive = true;
+	ck_assert(wait_until(base, is_connected, NULL, 2 * SOON_MS));
+	expect_kept("10.2.0.2", 6000);
+	expect(false, "10.2.0.2", 2 * SOON_MS);
+}
+END_TEST
+
 /* Connections are lost in the middle of reads, while nodes come and go. */
 START_TEST(test_connections_lost_while_nodes_come_and_go)
 {
@@ -520,6 +563,8 @@ int main(void)
 		test_a_node_without_record_leaves_in_time,
 		test_flushed_and_written_again,
 		test_a_store_that_hangs_silences_nobody,
+		test_a_store_that_was_away_silences_nobody,
+		test_a_node_is_not_gone_while_the_store_is_away,
 		test_connections_lost_while_nodes_come_and_go,
 	};
 	const size_t total = COUNT(tests);
