@@ -326,10 +326,20 @@ static void excuse(struct peers *p, long long ms)
 			peer->beat_at += ms;
 }
 
+static void set_trouble(struct peers *p, const char *text)
+{
+	if (!strcmp(p->trouble, text))
+		return;
+	snprintf(p->trouble, sizeof(p->trouble), "%s", text);
+	if (*text)
+		log_warn("nodes", "%s: %s; what is known of other nodes stays", STORE_NODES, text);
+	p->news = true;
+}
+
 static void on_nodes(redis_reply *reply, void *arg)
 {
 	struct peers *p = arg;
-	bool first = !p->looked;
+	bool first = !p->looked, crowded = p->crowded;
 	long long late = now_ms() - p->asked_at;
 	struct err err = {0};
 
@@ -339,12 +349,12 @@ static void on_nodes(redis_reply *reply, void *arg)
 	/* it answers in the order of asking: us before those whose hearts beat meanwhile */
 	if (late > LATE_MS)
 		excuse(p, late);
-	p->trouble[0] = '\0';
-	if (reply->type == REDIS_REPLY_ARRAY) {
+	if (reply->type == REDIS_REPLY_ARRAY)
 		take_nodes(p, reply);
-	} else if (redis_reply_failed(reply, &err) || err_set(&err, 0, "not a hash") < 0) {
-		snprintf(p->trouble, sizeof(p->trouble), "%s", err.text);
-	}
+	else if (!redis_reply_failed(reply, &err))
+		err_set(&err, 0, "not a hash");
+	set_trouble(p, err.text);
+	p->news |= p->crowded != crowded;
 	p->looked = true;
 	look_later(p);
 	if (p->news)

@@ -31,6 +31,7 @@ static struct redis *commands, *pubsub;
 static struct world *world;
 static struct peers *peers;
 static long long beats = 1700000000;
+static int states;
 
 /* --- what syncds do ---------------------------------------------------------------------------- */
 
@@ -112,6 +113,7 @@ static void on_taken(void *arg)
 static void on_state(void *arg)
 {
 	(void)arg;
+	states++;
 }
 
 static void on_commands(enum redis_event event, const char *cause, void *arg)
@@ -351,6 +353,34 @@ START_TEST(test_more_nodes_than_are_followed)
 }
 END_TEST
 
+/* --- trouble with the hash itself -------------------------------------------------------------- */
+
+static bool was_told(void *arg)
+{
+	(void)arg;
+	return states > 0 && says("WRONGTYPE");
+}
+
+START_TEST(test_a_nodes_key_that_is_no_hash)
+{
+	two_nodes(0);
+	ck_assert(wait_until(base, says_nothing, NULL, SOON_MS));
+	own->alive = b->alive = false;
+	json_decref(peers_news(peers));
+	states = 0;
+	redis_server_run(admin, "DEL", STORE_NODES, NULL);
+	redis_server_run(admin, "SET", STORE_NODES, "x", NULL);
+	ck_assert(wait_until(base, was_told, NULL, SOON_MS));
+	ck_assert(counts("10.2.0.2"));
+	redis_server_run(admin, "DEL", STORE_NODES, NULL);
+	json_decref(peers_news(peers));
+	states = 0;
+	own->alive = b->alive = true;
+	ck_assert(wait_until(base, says_nothing, NULL, SOON_MS));
+	ck_assert_int_gt(states, 0);
+}
+END_TEST
+
 /* --- silence ----------------------------------------------------------------------------------- */
 
 START_TEST(test_a_silent_node_is_kept_without_a_timeout)
@@ -556,6 +586,7 @@ int main(void)
 		test_nobody_is_followed_without_a_shared_network,
 		test_garbage_among_the_nodes,
 		test_more_nodes_than_are_followed,
+		test_a_nodes_key_that_is_no_hash,
 		test_a_silent_node_is_kept_without_a_timeout,
 		test_a_silent_node_leaves_and_returns_in_a_new_epoch,
 		test_a_name_with_nul_keeps_no_heart_beating,
