@@ -91,6 +91,22 @@ class TestOrders(Case):
         wait_until(lambda: self.owner("10.1.0.2") == ["old"], "it is the old one's again")
         self.settle()
 
+    def test_ports_of_the_run_before(self):
+        """Another container may have the port that the Engine chose, before this one has one again."""
+        container, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
+        self.wait_endpoint(endpoint)
+        port = {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 32768, "Type": "tcp"}
+        self.engine.containers[container]["Ports"] = [port]
+        self.engine.container_event("start", container)
+        wait_until(lambda: self.endpoints()[endpoint]["ports"], "its port is known")
+        self.engine.stop(self.net, container)
+        again = self.engine.connect(self.net, container, "10.1.0.2")
+        self.assertEqual(self.wait_endpoint(again)["ports"], [])
+        self.engine.containers[container].update({"State": "running", "Ports": [{**port, "PublicPort": 32770}]})
+        self.engine.container_event("start", container)
+        wait_until(lambda: [each["host_port"] for each in self.endpoints()[again]["ports"]] == [32770], "its new port is known")
+        self.settle()
+
     def test_events_twice(self):
         """An inclusive `since` replays what was already read."""
         container, endpoint = self.engine.run(self.net, "web", "10.1.0.2", labels={LABEL + "role": "web"})
