@@ -19,6 +19,8 @@ enum {
 	FIRST_BEAT_SECONDS = 5,   /* a heart beats every second */
 	GONE_SECONDS = 10,        /* a store that lost its nodes has them again by then */
 	RETURN_SECONDS = 10,      /* the longest that a syncd waits between two tries to connect */
+	LOST_MAX = 3,             /* looks in a row that cost the connection: it is their answer */
+	HOLD_OFF_SECONDS = 30,    /* for the sake of this node's own streams on it */
 	LATE_MS = 1000,           /* an answer that takes longer: the store hangs */
 	PROBLEMS_SHOWN = 8
 };
@@ -50,6 +52,7 @@ struct peers {
 	struct peer *items;
 	bool asking, looked; /* looked: the nodes hash has been read once, or cannot be */
 	long long asked_at;
+	unsigned lost; /* looks in a row during which the connection was lost */
 	bool uncommitted, news;
 	bool crowded; /* there are more than PEERS_MAX */
 	char trouble[ERR_TEXT_MAX];
@@ -336,6 +339,22 @@ static void set_trouble(struct peers *p, const char *text)
 	p->news = true;
 }
 
+/*
+ * An answer beyond the bounds of a reply ends the connection, which this node's own streams need as well, and a restart waits for the
+ * others' to be looked at.
+ */
+static void look_lost(struct peers *p)
+{
+	bool first = !p->looked;
+
+	if (p->lost < LOST_MAX)
+		return;
+	set_trouble(p, "the connection is lost whenever it is read; looking seldom");
+	p->looked = true;
+	if (first)
+		p->ops.taken(p->arg);
+}
+
 static void on_nodes(redis_reply *reply, void *arg)
 {
 	struct peers *p = arg;
@@ -344,8 +363,11 @@ static void on_nodes(redis_reply *reply, void *arg)
 	struct err err = {0};
 
 	p->asking = false;
-	if (!reply)
+	if (!reply) {
+		p->lost++;
 		return; /* asked again when the store is there */
+	}
+	p->lost = 0;
 	/* it answers in the order of asking: us before those whose hearts beat meanwhile */
 	if (late > LATE_MS)
 		excuse(p, late);
@@ -420,11 +442,15 @@ void peers_commands_event(struct peers *p, enum redis_event event)
 	if (event != REDIS_READY) {
 		evtimer_del(p->timer);
 		p->asking = false;
+		look_lost(p);
 		return;
 	}
 	heard_anew(p);
 	p->news = true;
-	look_now(p);
+	if (p->lost < LOST_MAX)
+		look_now(p);
+	else
+		evtimer_add(p->timer, &(struct timeval){.tv_sec = HOLD_OFF_SECONDS});
 }
 
 void peers_pubsub_event(struct peers *p, enum redis_event event)

@@ -381,6 +381,43 @@ START_TEST(test_a_nodes_key_that_is_no_hash)
 }
 END_TEST
 
+static bool is_connected(void *arg)
+{
+	(void)arg;
+	return redis_is_ready(commands);
+}
+
+static bool is_disconnected(void *arg)
+{
+	return !is_connected(arg);
+}
+
+static bool is_given_up(void *arg)
+{
+	(void)arg;
+	return says("the connection is lost whenever it is read");
+}
+
+/* What no reply may be costs the connection: not for ever, and a restart does not wait for it. */
+START_TEST(test_a_nodes_hash_that_cannot_be_taken)
+{
+	own->alive = b->alive = true;
+	publish(b, 2, "10.2.0.2");
+	redis_server_run(admin, "EVAL",
+		"return redis.call('HSET', KEYS[1], 'x', string.rep('x', 17 * 1024 * 1024))", "1",
+		STORE_NODES, NULL);
+	follow(0);
+	ck_assert(!peers_settled(peers));
+	ck_assert(wait_until(base, is_given_up, NULL, SOON_MS));
+	ck_assert(peers_settled(peers));
+	ck_assert(wait_until(base, is_connected, NULL, 2 * SOON_MS));
+	ck_assert(!wait_until(base, is_disconnected, NULL, SOON_MS));
+	redis_server_run(admin, "HDEL", STORE_NODES, "x", NULL);
+	expect(true, "10.2.0.2", 40000);
+	ck_assert(wait_until(base, says_nothing, NULL, SOON_MS));
+}
+END_TEST
+
 /* --- silence ----------------------------------------------------------------------------------- */
 
 START_TEST(test_a_silent_node_is_kept_without_a_timeout)
@@ -512,12 +549,6 @@ START_TEST(test_a_store_that_was_away_silences_nobody)
 }
 END_TEST
 
-static bool is_connected(void *arg)
-{
-	(void)arg;
-	return redis_is_ready(commands);
-}
-
 START_TEST(test_a_node_is_not_gone_while_the_store_is_away)
 {
 	two_nodes(0);
@@ -587,6 +618,7 @@ int main(void)
 		test_garbage_among_the_nodes,
 		test_more_nodes_than_are_followed,
 		test_a_nodes_key_that_is_no_hash,
+		test_a_nodes_hash_that_cannot_be_taken,
 		test_a_silent_node_is_kept_without_a_timeout,
 		test_a_silent_node_leaves_and_returns_in_a_new_epoch,
 		test_a_name_with_nul_keeps_no_heart_beating,
