@@ -37,6 +37,7 @@ struct app {
 	struct kept *kept; /* on disk, for the next boot */
 	struct first_look *first_look;
 	struct redis *commands, *pubsub;
+	struct redis *peer_commands, *peer_pubsub; /* what others write cannot cut the own ones */
 	struct health *health;
 	struct event *signals[3];
 	struct event *resync_timer, *heartbeat_timer;
@@ -273,7 +274,6 @@ static void on_commands(enum redis_event event, const char *cause, void *arg)
 	app->reporting &= event != REDIS_LOST;
 	flow_log_redis_event(app->flow_log, event);
 	streams_commands_event(app->streams, event);
-	peers_commands_event(app->peers, event);
 	if (event == REDIS_READY)
 		report_send(app);
 }
@@ -295,6 +295,24 @@ static void on_pubsub(enum redis_event event, const char *cause, void *arg)
 
 	(void)cause; /* the command connection, to the same server, has said it */
 	streams_pubsub_event(app->streams, event);
+}
+
+/* When Redis is away the command connection says so. What cuts this one alone is another node's answer. */
+static void on_peer_commands(enum redis_event event, const char *cause, void *arg)
+{
+	struct app *app = arg;
+
+	if (event == REDIS_LOST && redis_is_ready(app->commands))
+		log_warn("redis", "%s: other nodes' records: %s", redis_peer(app->peer_commands),
+			cause);
+	peers_commands_event(app->peers, event);
+}
+
+static void on_peer_pubsub(enum redis_event event, const char *cause, void *arg)
+{
+	struct app *app = arg;
+
+	(void)cause;
 	peers_pubsub_event(app->peers, event);
 }
 
@@ -446,8 +464,8 @@ static void open_peers(struct app *app)
 	static const struct peers_ops ops = {commit_later, on_stream_state};
 	const struct peers_config config = {.node = app->options->daemon.node,
 		.timeout_seconds = app->options->node_timeout,
-		.commands = app->commands,
-		.pubsub = app->pubsub,
+		.commands = app->peer_commands,
+		.pubsub = app->peer_pubsub,
 		.world = app->world};
 
 	app->peers = peers_new(app->base, &config, &ops, app);
@@ -465,6 +483,12 @@ static int open_redis(struct app *app, struct err *err)
 	options.on_failure = NULL; /* the same server: once is enough */
 	app->pubsub = redis_new(app->base, &options, on_pubsub, app, err);
 	if (!app->pubsub)
+		return -1;
+	app->peer_commands = redis_new(app->base, &options, on_peer_commands, app, err);
+	if (!app->peer_commands)
+		return -1;
+	app->peer_pubsub = redis_new(app->base, &options, on_peer_pubsub, app, err);
+	if (!app->peer_pubsub)
 		return -1;
 	open_flow_log(app);
 	open_peers(app);
@@ -545,6 +569,8 @@ void app_free(struct app *app)
 	/* connections first: they answer what is outstanding, and readers are among those who asked */
 	redis_free(app->commands);
 	redis_free(app->pubsub);
+	redis_free(app->peer_commands);
+	redis_free(app->peer_pubsub);
 	streams_free(app->streams);
 	peers_free(app->peers);
 	kept_free(app->kept);
