@@ -379,6 +379,14 @@ static void o_neighbours(struct o_world *w)
 	w->remote_count = any ? o_draw(O_REMOTES + 1) : 0;
 	for (int i = 0; i < w->remote_count; i++)
 		o_remote(&w->remotes[i]);
+	/* two of one address, by chance, would be rare */
+	if (w->remote_count > 1 && o_one_in(3)) {
+		struct o_endpoint *first = &w->remotes[0].endpoint,
+				  *second = &w->remotes[1].endpoint;
+
+		second->network = first->network;
+		memcpy(second->ips, first->ips, sizeof(second->ips));
+	}
 }
 
 static int o_isolation(int n)
