@@ -227,6 +227,15 @@ static void container_forget(struct inventory *inventory, struct container *c)
 	inventory_container_put(inventory, c);
 }
 
+/* What the Engine published for it may be another container's next: until it is asked again, none are known. */
+static void forget_ports(struct inventory *inventory, struct container *c)
+{
+	free(steal_ptr(c->ports));
+	c->port_count = 0;
+	c->ports_gone = inventory_tick(inventory);
+	inventory_dirty_container(inventory, c);
+}
+
 static void take_ports(struct container *c, const struct docker_container *found)
 {
 	size_t size = found->port_count * sizeof(*found->ports);
@@ -274,8 +283,9 @@ static struct container *container_update(struct inventory *inventory,
 	const struct docker_container *found, inventory_stamp asked, bool again)
 {
 	struct container *c = inventory_container_get(inventory, found->id);
-	bool changed = !c->listed || !docker_ports_equal(c->ports, c->port_count, found->ports,
-					     found->port_count);
+	bool ports_count = c->ports_gone <= asked;
+	bool changed = !c->listed || (ports_count && !docker_ports_equal(c->ports, c->port_count,
+							     found->ports, found->port_count));
 
 	/* labels, image and network mode never change in a container's life */
 	if (!c->listed) {
@@ -291,7 +301,8 @@ static struct container *container_update(struct inventory *inventory,
 	if (!c->listed)
 		report_ineffective(inventory, c, found->network_mode);
 	c->listed = true;
-	take_ports(c, found);
+	if (ports_count)
+		take_ports(c, found);
 	if (changed)
 		container_changed(inventory, c);
 	want_image(inventory, c, again);
@@ -370,7 +381,10 @@ static void on_start(struct inventory *inventory, const struct docker_event *eve
 
 static void on_die(struct inventory *inventory, const struct docker_event *event)
 {
-	learn(inventory, event)->state = ENDPOINT_STARTING;
+	struct container *c = learn(inventory, event);
+
+	c->state = ENDPOINT_STARTING;
+	forget_ports(inventory, c);
 }
 
 static void on_pause(struct inventory *inventory, const struct docker_event *event)
@@ -451,7 +465,7 @@ static void on_disconnect(struct inventory *inventory, const struct docker_event
 	const struct netw *n = inventory_network_find(inventory, event->id);
 	struct attachment *a = n ? n->attachments : NULL, *next;
 	enum want_kind kind = WANT_NETWORK_AGAIN;
-	const struct container *c = NULL;
+	struct container *c = NULL;
 
 	for (; a; a = next) {
 		next = a->next_of_network;
@@ -467,7 +481,9 @@ static void on_disconnect(struct inventory *inventory, const struct docker_event
 	inventory_want(inventory, kind, event->id, kind == WANT_NETWORK);
 	want_gateway(inventory, n);
 	HASH_FIND_STR(inventory->containers, event->container, c);
-	if (c && c->attachments && c->state != ENDPOINT_STARTING)
+	if (c && !c->attachments)
+		forget_ports(inventory, c);
+	else if (c && c->state != ENDPOINT_STARTING)
 		want_ports(inventory, c);
 }
 

@@ -23,10 +23,11 @@ struct container {
 	enum endpoint_state state;
 	struct published_port *ports;
 	size_t port_count;
-	bool known;    /* else only named by an attachment */
-	bool listed;   /* image_id and network mode are known */
-	bool absent;   /* asked for, and the Engine does not have it */
-	bool reported; /* what is wrong with its labels has been said */
+	inventory_stamp ports_gone; /* an answer asked before may still have them */
+	bool known;                 /* else only named by an attachment */
+	bool listed;                /* image_id and network mode are known */
+	bool absent;                /* asked for, and the Engine does not have it */
+	bool reported;              /* what is wrong with its labels has been said */
 	inventory_stamp touched;
 	struct attachment *attachments; /* by of_container */
 	UT_hash_handle hh;

@@ -16,6 +16,7 @@ import unittest
 from harness import Case, Engine, Stack, wait_until
 from harness.case import PATIENCE, require
 from harness.engine import EngineConnection
+from harness.figures import Log, figure
 from harness.process import call
 from harness.relay import Relay, unix_listener
 
@@ -32,10 +33,6 @@ CUTS = 6
 
 def setUpModule():
     require()
-
-
-def figure(text: str) -> None:
-    print(f"figure: {text}", flush=True)
 
 
 class Renames:
@@ -201,7 +198,7 @@ class Outlived(Loss):
         self.assertEqual(self.lines(stack, "lost the Engine"), tried + 1)
         if why:
             self.assertTrue(self.engine.socket.exists(), "left no socket")
-            wait_until(lambda: why in self.readyz(stack), 10, lambda: f"{why} in {self.readyz(stack)}")
+            wait_until(lambda: why in self.readyz(), 10, lambda: f"{why} in {self.readyz()}")
         os.kill(pid, signal.SIGKILL)
         self.assertEqual(stack.endpoints(), records)
         self.engine.start()
@@ -211,17 +208,19 @@ class Outlived(Loss):
         figure(f"Engine ended by {end.__name__}, containers stayed: records true {took * 1e3:.0f} ms after it answered")
         dead.remove()
 
-    def readyz(self, stack) -> str:
-        words = [*self.engine.namespace.prefix(), "busybox", "nc", "127.0.0.1", "9641"]
+    def readyz(self, port: int = 9641) -> str:
+        words = [*self.engine.namespace.prefix(), "busybox", "nc", "127.0.0.1", port]
         return call(words, input="GET /readyz HTTP/1.0\r\n\r\n", check=False, timeout=10).stdout
 
     def test_between(self):
-        """Both at once: one takes half a minute of waiting."""
-        dead = self.half_open()
+        """All at once: two take half a minute of waiting."""
+        cases = [self.half_open("stream", 2375), self.half_open("whole", 2376)]
         with self.subTest("idle streams are cut"):
             self.idle_cuts()
-        with self.subTest("half-open TCP"):
-            self.half_open_noticed(*dead)
+        self.engine.run("unheard", self.net, ready=False)
+        for case in cases:
+            with self.subTest("half-open TCP", case=case["what"]):
+                self.half_open_noticed(**case)
 
     def idle_cuts(self):
         """A proxy that ends what is idle for a second, which between events the stream is."""
@@ -244,26 +243,37 @@ class Outlived(Loss):
         relay.close()
         stack.stop()
 
-    def half_open(self):
-        """The stream's packets, and only those, go nowhere from now on: pings are answered all the while."""
-        relay = Relay(self.engine.namespace.listener(2375), self.engine.socket)
+    def half_open(self, what: str, port: int) -> dict:
+        """From now on packets go nowhere: all of them, or those of the event stream alone while pings are answered."""
+        relay = Relay(self.engine.namespace.listener(port), self.engine.socket)
         self.addCleanup(relay.close)
-        where = ("--docker-host", "tcp://127.0.0.1:2375", "--listen", "127.0.0.1:9643")
-        stack = self.follow(*where, "--resync", "3600", name="half-open")
-        port = relay.streams[-1][1]
-        ports = "; ".join(f"add rule inet lost in tcp {side}port {port} drop" for side in "sd")
-        rules = f"add table inet lost; add chain inet lost in {{ type filter hook input priority -500; }}; {ports}"
-        call([*self.engine.namespace.prefix(), "nft", rules])
-        return stack, time.monotonic()
+        listen = port + 10000
+        where = ("--docker-host", f"tcp://127.0.0.1:{port}", "--listen", f"127.0.0.1:{listen}")
+        stack = self.follow(*where, "--resync", "3600", name=what)
+        dead = relay.streams[-1][1] if what == "stream" else port
+        rules = "; ".join(f"add rule inet {what} in tcp {side}port {dead} drop" for side in "sd")
+        chain = f"add table inet {what}; add chain inet {what} in {{ type filter hook input priority -500; }}"
+        self.nft(f"{chain}; {rules}")
+        return {"what": what, "stack": stack, "listen": listen, "since": time.monotonic()}
 
-    def half_open_noticed(self, stack, since):
-        self.engine.run("unheard", self.net, ready=False)
-        wait_until(lambda: self.lines(stack, "lost the Engine: event stream:"), NOTICED + 10, "it is noticed")
-        noticed = time.monotonic() - since
-        self.wait_true(stack)
-        figure(f"half-open TCP: noticed after {noticed:.0f} s, while pings were answered; then connected anew")
+    def nft(self, text: str) -> None:
+        call([*self.engine.namespace.prefix(), "nft", text])
+
+    def half_open_noticed(self, what, stack, listen, since):
+        wait_until(lambda: self.lines(stack, "lost the Engine:"), NOTICED + 10, "it is noticed")
+        noticed = self.logged(stack, "lost the Engine:") - since
+        if what == "whole":
+            answer = wait_until(lambda: re.search("engine: .*", self.readyz(listen)), 20, "/readyz says it")
+            self.nft(f"delete table inet {what}")
+            self.assertRegex(answer[0], "engine: (ping: no answer|version: .*)")
+        self.wait_true(stack, 30)
+        figure(f"half-open TCP ({what}): noticed after {noticed:.0f} s; records true after it")
         self.assertLess(noticed, NOTICED + 10 * PATIENCE)
 
+    @staticmethod
+    def logged(stack, pattern: str) -> float:
+        """When that was first logged, by the clock that time.monotonic() reads."""
+        return Log(stack.syncd.log).after(0, pattern) - time.time() + time.monotonic()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ A few of each run always. The figures are those of BULKHEAD_LONG=1, on a machine
 
     sudo BULKHEAD_LONG=1 BULKHEAD_BIN=$PWD/build/bin python3 -m unittest discover -v -s tests/e2e -p test_latency.py
 
-BULKHEAD_ENGINE is the release (20.10), BULKHEAD_ATTACHED how many containers are attached (200 take 1.4 GB).
+BULKHEAD_ENGINE is the release (20.10), BULKHEAD_ATTACHED how many containers are attached (200 take 1.4 GB), BULKHEAD_STARTS how many are
+started one by one.
 """
 
 import concurrent.futures
@@ -25,7 +26,7 @@ from harness.stack import NODE
 
 LONG = bool(os.environ.get("BULKHEAD_LONG"))
 ATTACHED = int(os.environ.get("BULKHEAD_ATTACHED", 200 if LONG else 4))
-STARTS = 100 if LONG else 4
+STARTS = int(os.environ.get("BULKHEAD_STARTS", 100 if LONG else 4))
 PARALLEL = 20 if LONG else 4
 ROUNDS = 5 if LONG else 1
 SYNCS = 20 if LONG else 2

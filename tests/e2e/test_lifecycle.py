@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Everything that can happen to a container or a network: after each step what Redis has is what the Engine has.
 
-The truth is joined here, from network inspect of each network and the container list, by code that shares nothing with the
-program's. syncd's periodic comparison is put off for an hour, and no case but those that cut the stream may cause one, so
+The truth is joined here, from network inspect of each network and the container list, and for published ports container inspect, by
+code that shares nothing with the program's. syncd's periodic comparison is put off for an hour, and no case but those that cut the stream may cause one, so
 that it is the events that are seen to suffice. Every message that is published meanwhile is looked at as well: no address has two
 owners at any time, and no record ever pairs a container with labels that are another's.
 
@@ -85,8 +85,18 @@ def truth_of_endpoints(engine) -> dict:
                 "mac": attached["MacAddress"],
                 "labels": {**labels, "docker/container": name, "docker/image": container["Image"], "docker/network": network["Name"]},
                 "state": STATES.get(container["State"], "starting"),
+                "ports": ports_of(engine.get(f"/containers/{container_id}/json")),
             }
     return found
+
+
+def ports_of(inspected: dict) -> list:
+    """The list has them later than inspect, which waits until the Engine is through with the container."""
+    return sorted(
+        (inside.partition("/")[2], host["HostIp"], int(host["HostPort"]), int(inside.partition("/")[0]))
+        for inside, hosts in (inspected["NetworkSettings"]["Ports"] or {}).items()
+        for host in hosts or ()
+    )
 
 
 def truth_of_networks(engine) -> dict:
@@ -104,6 +114,7 @@ def of_record(record: dict) -> dict:
         "name": record["container"]["name"],
         "network": (network["id"], network["name"], network["driver"]),
         **{key: record[key] for key in ("ipv4", "ipv6", "mac", "labels", "state")},
+        "ports": sorted((p["proto"], p["host_ip"], p["host_port"], p["port"]) for p in record["ports"]),
     }
 
 
@@ -316,6 +327,35 @@ def disconnect(bed):
     bed.settle("c1")
 
 
+def published_ports(bed):
+    """The Engine publishes them at the network that goes first, with a number that it chooses anew each time."""
+    bed.run("c1", "--publish", "80", "--publish", "127.0.0.1::53/udp", network="net2")
+    one = bed.settle("c1")["c1"]["net2"]["ports"]
+    assert one
+    bed.docker("network", "connect", "net1", "c1")
+    two = bed.settle("c1")["c1"]["net2"]["ports"]
+    bed.docker("network", "disconnect", "net1", "c1")
+    bed.settle("c1")
+    bed.docker("network", "disconnect", "net2", "c1")
+    bed.settle()
+    bed.docker("network", "connect", "net2", "c1")
+    bed.settle("c1")
+    bed.docker("restart", "-t", "0", "c1")
+    three = bed.settle("c1")["c1"]["net2"]["ports"]
+    assert len({json.dumps(ports) for ports in (one, two, three)}) > 1, "no port has moved"
+
+
+def port_in_use(bed):
+    """A start that fails when the endpoint is made already."""
+    bed.run("c1", "--publish", "18099:80")
+    failed = bed.docker("run", "-d", *bed.words("c2", "--publish", "18099:80"), check=False)
+    assert failed.returncode != 0
+    bed.settle("c1")
+    bed.remove("c1")
+    bed.docker("start", "c2")
+    assert bed.settle("c2")["c2"]["net1"]["ports"]
+
+
 def disconnect_connect_at_once(bed):
     """Said twice: the second disconnect may come after the next connect."""
     bed.run("c1")
@@ -379,7 +419,8 @@ def crash_with_policy(bed):
     bed.run("c1", "--restart", "always")
     bed.settle("c1")
     bed.crash("c1")
-    wait_until(lambda: bed.inspect("c1")["RestartCount"] == 1 and bed.state("c1")["Running"], 10, "it is back")
+    # one that waits for its restart is "Running" as well
+    wait_until(lambda: bed.inspect("c1")["RestartCount"] == 1 and bed.state("c1")["Status"] == "running", 10, "it is back")
     bed.settle("c1")
 
 
@@ -415,6 +456,15 @@ def pause(bed):
     assert (paused["id"], paused["state"]) == (before["id"], "paused")
     bed.docker("unpause", "c1")
     assert bed.settle("c1")["c1"]["net1"] == before
+
+
+def connect_paused(bed):
+    bed.run("c1")
+    bed.docker("pause", "c1")
+    bed.docker("network", "connect", "net2", "c1")
+    assert {each["state"] for each in bed.settle("c1")["c1"].values()} == {"paused"}
+    bed.docker("unpause", "c1")
+    bed.settle("c1")
 
 
 def pause_then_remove(bed):
@@ -557,6 +607,23 @@ def default_bridge(bed):
     assert list(bed.settle("c1")["c1"]) == ["net1"]
 
 
+def linked(bed):
+    """Whoever is linked to has a second name in the list, "/c2/alias"."""
+    bed.run("c1", network="default")
+    bed.run("c2", "--link", "c1:alias", network="default")
+    bed.settle("c1", "c2")
+
+
+def ipv6_alone(bed):
+    bed.docker("network", "create", "--ipv4=false", "--ipv6", "--subnet", "fd00:b0:66::/64", "six")
+    bed.run("c1", network="six")
+    record = bed.settle("c1")["c1"]["six"]
+    assert record["ipv4"] is None and record["ipv6"], record
+    bed.remove("c1")
+    bed.docker("network", "rm", "six")
+    bed.settle()
+
+
 def many_at_once(bed):
     names = [f"m{i}" for i in range(8)]
     for name in names:
@@ -625,6 +692,8 @@ CASES = (
     ("connect (created), start", connect_created, False),
     ("connect (running)", connect_running, False),
     ("disconnect", disconnect, False),
+    ("published ports that move", published_ports, False),
+    ("port in use", port_in_use, False),
     ("disconnect, connect, 5 times", disconnect_connect_at_once, False),
     ("disconnect -f", disconnect_forced, False),
     ("restart", restart, False),
@@ -637,6 +706,7 @@ CASES = (
     ("out of memory", out_of_memory, False),
     ("command not found", command_not_found, False),
     ("pause, unpause", pause, False),
+    ("pause, connect, unpause", connect_paused, False),
     ("pause, rm -f", pause_then_remove, False),
     ("rename", rename, False),
     ("rename (created), start", rename_stopped, False),
@@ -645,6 +715,7 @@ CASES = (
     ("--network host", host_namespace, False),
     ("--network none, connect", no_network, False),
     ("default bridge", default_bridge, False),
+    ("--link", linked, False),
     ("address reused", address_reused, False),
     ("address taken over at once", address_taken_over_at_once, False),
     ("static address", static_address, False),
@@ -657,11 +728,14 @@ CASES = (
     ("Engine and containers restarted", engine_restarted_with_its_containers, True),
 )
 
+# what only some releases can do
+ALSO = {"28.5": (("IPv6 alone", ipv6_alone, False),)}
+
 
 class Lifecycle(Case):
     def everything(self, release: str):
         bed = Bed(self, release)
-        for name, case, resyncs in CASES:
+        for name, case, resyncs in (*ALSO.get(release, ()), *CASES):
             with self.subTest(case=name, release=release):
                 bed.try_case(name, case, resyncs)
 

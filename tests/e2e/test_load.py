@@ -18,7 +18,7 @@ import time
 import unittest
 
 from harness.case import bin_dir, require, root_dir, wait_until
-from harness.figures import figure
+from harness.figures import figure, spread
 from harness.resp import Redis, RedisError
 
 sys.path.insert(0, str(root_dir() / "tests/lib"))
@@ -27,6 +27,7 @@ from fake_engine import FakeEngine  # noqa: E402
 LONG = bool(os.environ.get("BULKHEAD_LONG"))
 PER_SECOND = 1000
 SECONDS = 20 if LONG else 3
+CONNECTS = 100 if LONG else 20
 TICKS = 50  # pieces that a second's events come in
 WORLD = (1000, 10000) if LONG else (1000, 2000)
 PER_NETWORK = 1000
@@ -164,6 +165,33 @@ class Load(unittest.TestCase):
             with self.subTest(name):
                 figure(f"syncd, 100 endpoints, events {name}, {self.pass_events(process, make)}")
         self.assertLess(self.memory(process, "VmHWM"), 4 * RESIDENT_TARGET)
+
+    def test_answers(self):
+        """What one more container in a large network costs: its whole network is read again, which is most of it."""
+        for attached in (10, 200):
+            with self.subTest(attached=attached):
+                self.populate(attached)
+                process = self.start()
+                wait_until(lambda: self.published() == attached, BOUND, "all are published")  # noqa: B023
+                used = []
+                for number in range(CONNECTS):
+                    made = self.engine.create(f"later-{number}", labels={LABEL + "role": "later"})
+                    before = self.running(process)
+                    endpoint = self.engine.connect(self.net, made, f"10.1.200.{number + 2}")
+                    wait_until(lambda: self.store("HEXISTS", f"bulkhead:v1:endpoints:{NODE}", endpoint), BOUND, "it is published")  # noqa: B023
+                    used.append(self.running(process) - before)
+                    self.engine.detach(self.net, made)
+                figure(f"syncd, {attached} attached, processor time from a connect to its record (n={CONNECTS}): p50 / p99 {spread(used)}")
+                process.kill()
+                process.wait(20)
+                self.store("FLUSHALL")
+                for gone in [each for each in self.engine.containers.values() if each["Names"][0].startswith("/later-")]:
+                    del self.engine.containers[gone["Id"]]
+
+    @staticmethod
+    def running(process) -> float:
+        """Seconds that it has run on a processor, to the nanosecond."""
+        return int(pathlib.Path(f"/proc/{process.pid}/schedstat").read_text().split()[0]) / 1e9
 
     def test_memory(self):
         """After a cold start with so many: what it stays at, not what the lists took while they were read."""

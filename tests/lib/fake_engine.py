@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A Docker Engine made of a script: the read-only part of its API over a unix socket, with faults on demand.
 
-The shapes are those that Engine 20.10 was recorded to answer with. The world is changed by methods that do what the Engine
+A profile is a release: its answers have the members that were recorded of it (recorded/, by tests/e2e/record_engine.py), and a
+container's end is told in its order. "29" is the recorded 28.5 with what the API's changelog says of 1.52: none was at hand.
+
+The world is changed by methods that do what the Engine
 does, events included (start(), stop(), ...); tests that need an odd order change `containers` and `networks` themselves and
 emit() events one by one.
 """
@@ -10,6 +13,7 @@ import collections
 import http.server
 import json
 import os
+import pathlib
 import queue
 import re
 import socket
@@ -18,7 +22,33 @@ import threading
 import time
 import urllib.parse
 
-API = "1.41"
+RECORDED = pathlib.Path(__file__).resolve().parent / "recorded"
+PROFILES = ("20.10", "26.1", "28.5", "29")
+LEGACY_UNTIL = (1, 51)  # the API whose events say these things twice
+LEGACY_EVENT = ("status", "id", "from")
+
+
+def recorded_of(profile: str) -> dict:
+    found = json.loads((RECORDED / f"engine-{'28.5' if profile == '29' else profile}.json").read_text())
+    if profile == "29":
+        found["version"] = {"Version": "29.0.0", "ApiVersion": "1.52", "MinAPIVersion": "1.44"}
+    return found
+
+
+def die_comes_first(recorded: dict) -> bool:
+    """Whether a container's end is told before its networks'; else it is the last that is told of it."""
+    told = [f"{each['Type']} {each['Action']}" for each in recorded["events"]]
+    after = told[told.index("container kill") :]
+    return after.index("container die") < after.index("network disconnect")
+
+
+def modern(line: bytes) -> bytes:
+    """An event as API 1.52 has it; what is none is left alone."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return line
+    return json.dumps({key: value for key, value in event.items() if key not in LEGACY_EVENT}).encode() + b"\n"
 
 
 def hex_id(number: int) -> str:
@@ -34,10 +64,13 @@ class Fault:
 
 
 class FakeEngine:
-    def __init__(self, path: str, engine_id: str = "FAKE:0001", name: str = "fakenode"):
+    def __init__(self, path: str, engine_id: str = "FAKE:0001", name: str = "fakenode", profile: str = "20.10"):
         self.path = str(path)
         self.lock = threading.RLock()
-        self.version = {"Version": "20.10.24", "ApiVersion": API, "MinAPIVersion": "1.12"}
+        recorded = recorded_of(profile)
+        self.shapes = {"container": recorded["containers"][0], "network": recorded["listed"]}
+        self.die_first, self.disconnects = die_comes_first(recorded), 2 if profile in ("20.10", "26.1") else 1
+        self.version = dict(recorded["version"])
         self.info = {"ID": engine_id, "Name": name}
         self.containers = collections.OrderedDict()
         self.networks = collections.OrderedDict()
@@ -119,11 +152,10 @@ class FakeEngine:
 
     def add_network(self, name: str, driver="bridge", subnet=None, bridge=None, labels=None) -> str:
         network = {
+            **self.shapes["network"],
             "Name": name,
             "Id": self.new_id(),
             "Driver": driver,
-            "Scope": "local",
-            "ConfigOnly": False,
             "IPAM": {"Driver": "default", "Options": {}, "Config": [{"Subnet": subnet}] if subnet else []},
             "Containers": {},
             "Options": {"com.docker.network.bridge.name": bridge} if bridge else {},
@@ -147,6 +179,7 @@ class FakeEngine:
         """As created, without an event. Labels of the image are merged as the Engine does."""
         merged = {**self.images.get(image_id, {}), **(labels or {})}
         container = {
+            **self.shapes["container"],
             "Id": self.new_id(),
             "Names": ["/" + name],
             "Image": image,
@@ -197,10 +230,10 @@ class FakeEngine:
         return endpoint
 
     def disconnect(self, network: str, container: str) -> None:
-        """Of one that runs: said twice."""
+        """Of one that runs."""
         self.detach(network, container)
-        self.network_event("disconnect", network, container)
-        self.network_event("disconnect", network, container)
+        for _ in range(self.disconnects):
+            self.network_event("disconnect", network, container)
 
     def start(self, network: str, container: str, address: str, address6: str = "") -> str:
         endpoint = self.connect(network, container, address, address6)
@@ -213,13 +246,15 @@ class FakeEngine:
         return container, self.start(network, container, address)
 
     def stop(self, network: str, container: str) -> None:
-        """The address is free before the first event; disconnect is said twice."""
+        """The address is free before the first event."""
         self.detach(network, container)
         self.containers[container]["State"] = "exited"
         self.containers[container]["Ports"] = []
-        self.container_event("die", container)
+        if self.die_first:
+            self.container_event("die", container)
         self.network_event("disconnect", network, container)
-        self.network_event("disconnect", network, container)
+        if not self.die_first:
+            self.container_event("die", container)
 
     def remove(self, container: str) -> None:
         self.container_event("destroy", container, forget=True)
@@ -242,6 +277,8 @@ class FakeEngine:
     def emit(self, kind: str, action: str, actor: str, **attributes) -> None:
         now = self.now()
         event = {"Type": kind, "Action": action, "Actor": {"ID": actor, "Attributes": attributes}, "scope": "local"}
+        if kind == "container":
+            event = {"status": action, "id": actor, "from": attributes.get("image", ""), **event}
         event.update({"time": now // 10**9, "timeNano": now})
         self.emit_raw(json.dumps(event).encode() + b"\n", now)
 
@@ -334,6 +371,10 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         query = urllib.parse.parse_qs(url.query)
         path = re.sub(r"^/v[0-9.]+", "", url.path)
+        spoken = re.match(r"/v([0-9]+)\.([0-9]+)/", url.path)
+        # without a number the newest is meant
+        numbers = spoken.groups() if spoken else self.engine.version["ApiVersion"].split(".")
+        self.legacy = tuple(map(int, numbers)) <= LEGACY_UNTIL
         with self.engine.lock:
             self.engine.requests.append(self.path)
         fault = self.engine.take_fault(self.path)
@@ -389,7 +430,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
     def answer(self, status: int, body) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
-        self.send_header("Api-Version", API)
+        self.send_header("Api-Version", self.engine.version["ApiVersion"])
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -398,7 +439,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
     def stream(self, query: dict) -> None:
         self.events = queue.Queue()
         self.send_response(200)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "application/json" if self.legacy else "application/jsonl")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.wfile.flush()
@@ -416,5 +457,6 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
             line = self.events.get()
             if line is None:
                 return
+            line = line if self.legacy else modern(line)
             self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
             self.wfile.flush()

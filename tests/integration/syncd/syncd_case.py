@@ -18,7 +18,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/lib"))
-from fake_engine import FakeEngine, hex_id  # noqa: E402
+from fake_engine import PROFILES, FakeEngine, hex_id  # noqa: E402,F401
 from integration import BOUND, PREFIX, Resp, clean_environment, missing, wait_until  # noqa: E402
 
 SYNCD = pathlib.Path(os.environ.get("BULKHEAD_BIN", ROOT / "build/bin")).resolve() / "bulkhead-syncd"
@@ -52,6 +52,8 @@ class Messages:
 
 
 class Case(unittest.TestCase):
+    profile = "20.10"
+
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bulkhead-syncd-"))
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
@@ -60,7 +62,7 @@ class Case(unittest.TestCase):
         self.redis_server = self.redis = None
         self.addCleanup(self.stop_redis)
         self.start_redis()
-        self.engine = FakeEngine(self.directory / "docker.sock").open()
+        self.engine = FakeEngine(self.directory / "docker.sock", profile=self.profile).open()
         self.addCleanup(self.engine.close)
         self.addCleanup(self.engine.heal)
         self.net = self.engine.add_network("net1", subnet="10.1.0.0/16", labels={"bulkhead.isolation": "strict"})

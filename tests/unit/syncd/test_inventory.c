@@ -118,6 +118,16 @@ START_TEST(test_attachment_of_no_container)
 }
 END_TEST
 
+static size_t published_ports(const char *id)
+{
+	CLEANUP(endpoint) struct endpoint *endpoint = NULL;
+
+	changes();
+	endpoint = published(id);
+	ck_assert_ptr_nonnull(endpoint);
+	return endpoint->port_count;
+}
+
 /* The Engine may have moved the published ports of a container that runs; of one that starts it tells at the start. */
 START_TEST(test_ports_after_connect_and_disconnect)
 {
@@ -137,6 +147,33 @@ START_TEST(test_ports_after_connect_and_disconnect)
 	network("n2", MEMBER("c2", "e4", "10.0.0.2"));
 	network_event("disconnect", "n1", "c2", 4002);
 	ck_assert_str_eq(wants(), "again:n1");
+}
+END_TEST
+
+/* The port that the Engine chose may be another container's before this one has one again. */
+START_TEST(test_ports_end_with_the_run)
+{
+	const char *const running =
+		",'State':'running','Ports':[{'PrivatePort':80,'PublicPort':32768,'Type':'tcp'}]";
+	inventory_stamp asked;
+
+	two_containers();
+	container_event("start", "c1", "");
+	container(inventory_tick(inventory), "c1", running);
+	ck_assert_uint_eq(published_ports("e1"), 1);
+	asked = inventory_tick(inventory);
+	container_event("die", "c1", "");
+	ck_assert_uint_eq(published_ports("e1"), 0);
+	container(asked, "c1", running);
+	network("n1", MEMBER("c1", "e3", "10.0.0.2"));
+	ck_assert_uint_eq(published_ports("e3"), 0);
+	container_event("start", "c1", "");
+	container(inventory_tick(inventory), "c1", running);
+	ck_assert_uint_eq(published_ports("e3"), 1);
+	/* as an Engine says it that puts die last */
+	network_event("disconnect", "n1", "c1", 5000);
+	network("n1", MEMBER("c1", "e4", "10.0.0.2"));
+	ck_assert_uint_eq(published_ports("e4"), 0);
 }
 END_TEST
 
@@ -265,11 +302,12 @@ int main(void)
 	const TTest *const tests[] = {test_create_connect_start, test_unlabelled_waits_for_nothing,
 		test_image_labels_on_waits_for_nothing, test_image_gone_then_back,
 		test_attachment_of_unknown_container, test_attachment_of_no_container,
-		test_ports_after_connect_and_disconnect, test_disconnect_twice,
-		test_older_answer_after_disconnect, test_disconnect_of_the_one_before,
-		test_address_passes_in_one_transaction, test_newest_owns_the_address,
-		test_lost_address_of_two, test_same_address_in_two_networks,
-		test_container_in_two_networks, test_failed_start};
+		test_ports_after_connect_and_disconnect, test_ports_end_with_the_run,
+		test_disconnect_twice, test_older_answer_after_disconnect,
+		test_disconnect_of_the_one_before, test_address_passes_in_one_transaction,
+		test_newest_owns_the_address, test_lost_address_of_two,
+		test_same_address_in_two_networks, test_container_in_two_networks,
+		test_failed_start};
 	Suite *suite = suite_create("syncd/inventory");
 	TCase *tcase = tcase_create("inventory");
 	SRunner *runner = srunner_create(suite);
