@@ -26,7 +26,7 @@ struct e_address {
 	struct ip ip;
 	const struct e_endpoint *owner; /* the first */
 	size_t owners;
-	const struct e_remote *remote; /* the first that counts */
+	struct e_remote remote; /* the first that counts */
 	size_t remotes;
 	struct netset_list netsets; /* that have it */
 	UT_hash_handle hh;          /* by ip */
@@ -42,8 +42,6 @@ struct evaluator {
 	struct e_network *networks;
 	struct e_endpoint *endpoints;
 	size_t endpoint_count, endpoint_cap;
-	struct e_remote *remotes;
-	size_t remote_count, remote_cap;
 	struct e_policy *policies; /* sorted, once finished */
 	size_t policy_count, policy_cap;
 	const struct tier **tiers;
@@ -78,7 +76,6 @@ void evaluator_free(struct evaluator *e)
 	netset_list_clear(&e->netsets);
 	free(e->tiers);
 	free(e->endpoints);
-	free(e->remotes);
 	free(e->policies);
 	free(e);
 }
@@ -99,16 +96,6 @@ void evaluator_endpoint(
 {
 	xgrow(e->endpoints, e->endpoint_count, e->endpoint_cap);
 	e->endpoints[e->endpoint_count++] = (struct e_endpoint){record, labels};
-}
-
-void evaluator_remote(struct evaluator *e, const struct endpoint *record,
-	const struct labels *labels, const struct network *network)
-{
-	/* most are of private networks, and never count */
-	if (!network || !network->shared || !claim_fits(network, record))
-		return;
-	xgrow(e->remotes, e->remote_count, e->remote_cap);
-	e->remotes[e->remote_count++] = (struct e_remote){{record, labels}, network};
 }
 
 void evaluator_policy(struct evaluator *e, const struct policy *policy)
@@ -180,7 +167,7 @@ static void claim_remote(struct evaluator *e, const struct ip *ip, const struct 
 		return;
 	address = need_address(e, ip);
 	if (!address->remotes++)
-		address->remote = remote;
+		address->remote = *remote;
 }
 
 static int compare_policies(const void *a, const void *b)
@@ -214,10 +201,18 @@ void evaluator_finish(struct evaluator *e)
 		claim(e, &e->endpoints[i].record->ipv4, &e->endpoints[i]);
 		claim(e, &e->endpoints[i].record->ipv6, &e->endpoints[i]);
 	}
-	for (size_t i = 0; i < e->remote_count; i++) {
-		claim_remote(e, &e->remotes[i].endpoint.record->ipv4, &e->remotes[i]);
-		claim_remote(e, &e->remotes[i].endpoint.record->ipv6, &e->remotes[i]);
-	}
+}
+
+void evaluator_remote(struct evaluator *e, const struct endpoint *record,
+	const struct labels *labels, const struct network *network)
+{
+	const struct e_remote remote = {{record, labels}, network};
+
+	/* most are of private networks, and never count */
+	if (!network || !network->shared || !claim_fits(network, record))
+		return;
+	claim_remote(e, &record->ipv4, &remote);
+	claim_remote(e, &record->ipv6, &remote);
 }
 
 /* --- one end ----------------------------------------------------------------------------------- */
@@ -256,8 +251,8 @@ static void take_owner(const struct evaluator *e, const struct question *questio
 			is_isolated(e, walk->endpoint, walk->labels) ? END_ISOLATED : END_BYSTANDER;
 		return;
 	case HELD_ELSEWHERE:
-		take_endpoint(question, &address->remote->endpoint, walk);
-		walk->network = address->remote->network;
+		take_endpoint(question, &address->remote.endpoint, walk);
+		walk->network = address->remote.network;
 		walk->standing = END_REMOTE;
 		return;
 	case HELD_CONTESTED:

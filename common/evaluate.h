@@ -21,15 +21,17 @@ void evaluator_free(struct evaluator *e);
 void evaluator_network(struct evaluator *e, const struct network *record, enum isolation isolation);
 void evaluator_endpoint(
 	struct evaluator *e, const struct endpoint *record, const struct labels *labels);
-/* One of another node, and its network as that node has it (NULL: its record is not there). It is matched where it counts. */
-void evaluator_remote(struct evaluator *e, const struct endpoint *record,
-	const struct labels *labels, const struct network *network);
 void evaluator_policy(struct evaluator *e, const struct policy *policy);
 /* One that is not built in, or says of that one what it is. */
 void evaluator_tier(struct evaluator *e, const struct tier *tier);
 void evaluator_netset(struct evaluator *e, const struct netset *set);
 /* Once, after the last of them. */
 void evaluator_finish(struct evaluator *e);
+/*
+ * After that: one of another node, and its network as that node has it (NULL: its record is not there). It is matched where it counts.
+ */
+void evaluator_remote(struct evaluator *e, const struct endpoint *record,
+	const struct labels *labels, const struct network *network);
 
 /* What an end of the flow is to this node. */
 enum end_standing {

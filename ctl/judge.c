@@ -11,7 +11,7 @@ enum { PORT_DNS = 53 };
 struct node_judge {
 	const char *node;
 	struct evaluator *evaluator;
-	bool finished;
+	bool finished, shown; /* the latter: endpoints of other nodes */
 };
 
 struct judge {
@@ -64,18 +64,22 @@ static void add_remotes(const struct judge *judge, const struct node_judge *own)
 				endpoints[i].network);
 }
 
-/* The endpoints of all nodes are shown to one when it is asked: where there are many nodes, few are. */
-static const struct evaluator *of_node(const struct judge *judge, const char *node)
+/*
+ * remotes: whether endpoints of other nodes count. They are shown to a node when it is asked about them: all to each would take the
+ * square of the memory.
+ */
+static const struct evaluator *of_node(const struct judge *judge, const char *node, bool remotes)
 {
 	struct node_judge *own = find_node(judge, node);
 
 	if (!own)
 		return judge->nobody;
-	if (!own->finished) {
-		add_remotes(judge, own);
+	if (!own->finished)
 		finish(own->evaluator, judge->policies);
-		own->finished = true;
-	}
+	own->finished = true;
+	if (remotes && !own->shown)
+		add_remotes(judge, own);
+	own->shown |= remotes;
 	return own->evaluator;
 }
 
@@ -115,7 +119,7 @@ void judge_try(const struct judge *judge, const struct trial *trial, struct judg
 {
 	judgement->allowed = true;
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
-		evaluate(of_node(judge, trial->nodes[dir]), &trial->question,
+		evaluate(of_node(judge, trial->nodes[dir], true), &trial->question,
 			&judgement->verdicts[dir]);
 		judgement->allowed &= judgement->verdicts[dir].allowed;
 	}
@@ -174,16 +178,14 @@ bool judge_names_lost(const struct judge *judge, const struct world_endpoint *en
 {
 	const struct ip *own =
 		endpoint->record->ipv4.family ? &endpoint->record->ipv4 : &endpoint->record->ipv6;
-	const struct trial trial = {
-		.question = {.flow = {.protocol = IPPROTO_UDP,
-				     .source = {.ip = *own},
-				     .destination = {.ip = *own, .port = PORT_DNS}}},
-		.nodes = {endpoint->record->node, endpoint->record->node}};
-	struct judgement judgement cleanup_judgement = {0};
-	const struct end_walk *walk;
+	const struct question question = {.flow = {.protocol = IPPROTO_UDP,
+						  .source = {.ip = *own},
+						  .destination = {.ip = *own, .port = PORT_DNS}}};
+	struct verdict verdict cleanup_verdict = {0};
+	const struct end_walk *walk = &verdict.walks[DIR_EGRESS];
 
-	judge_try(judge, &trial, &judgement);
-	walk = judgement_walk(&judgement, DIR_EGRESS);
+	/* which policies govern it: no other endpoint is asked about */
+	evaluate(of_node(judge, endpoint->record->node, false), &question, &verdict);
 	if (walk->standing != END_ISOLATED)
 		return false;
 	for (size_t i = 0; i < walk->step_count; i++) {

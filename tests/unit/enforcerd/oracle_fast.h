@@ -126,8 +126,6 @@ static void f_open(struct f_world *f, const struct o_world *w)
 		f_add_endpoint(f, w, i);
 	for (int i = 0; i < O_PEERS; i++)
 		f_add_peer(f, w, i);
-	for (int i = 0; i < w->remote_count; i++)
-		f_add_remote(f, w, i);
 	for (int i = 0; i < w->policy_count; i++) {
 		cleanup_json json_t *record = f_decode(o_policy_record(w, &w->policies[i]));
 
@@ -140,6 +138,8 @@ static void f_open(struct f_world *f, const struct o_world *w)
 	for (int i = 0; i < O_NETSETS; i++)
 		f_add_netset(f, w, i);
 	evaluator_finish(f->evaluator);
+	for (int i = 0; i < w->remote_count; i++)
+		f_add_remote(f, w, i);
 }
 
 static void f_close(struct f_world *f)
