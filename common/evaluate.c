@@ -17,10 +17,17 @@ struct e_endpoint {
 	const struct labels *labels;
 };
 
+struct e_remote {
+	struct e_endpoint endpoint;
+	const struct network *network;
+};
+
 struct e_address {
 	struct ip ip;
 	const struct e_endpoint *owner; /* the first */
 	size_t owners;
+	struct e_remote remote; /* the first that counts */
+	size_t remotes;
 	struct netset_list netsets; /* that have it */
 	UT_hash_handle hh;          /* by ip */
 };
@@ -124,21 +131,43 @@ static const struct e_network *find_network(const struct evaluator *e, const cha
 	return network;
 }
 
+static struct e_address *need_address(struct evaluator *e, const struct ip *ip)
+{
+	struct e_address *address = find_address(e, ip);
+
+	if (address)
+		return address;
+	address = xcalloc(1, sizeof(*address));
+	address->ip = *ip;
+	netset_list_of(&e->netsets, ip, &address->netsets);
+	HASH_ADD(hh, e->addresses, ip, sizeof(address->ip), address);
+	return address;
+}
+
 static void claim(struct evaluator *e, const struct ip *ip, const struct e_endpoint *owner)
 {
 	struct e_address *address;
 
 	if (!ip->family)
 		return;
-	address = find_address(e, ip);
-	if (!address) {
-		address = xcalloc(1, sizeof(*address));
-		address->ip = *ip;
+	address = need_address(e, ip);
+	if (!address->owners++)
 		address->owner = owner;
-		netset_list_of(&e->netsets, ip, &address->netsets);
-		HASH_ADD(hh, e->addresses, ip, sizeof(address->ip), address);
-	}
-	address->owners++;
+}
+
+static void claim_remote(struct evaluator *e, const struct ip *ip, const struct e_remote *remote)
+{
+	struct claim claim = claim_begin(remote->network, ip);
+	const struct e_network *own = e->networks;
+	struct e_address *address;
+
+	while (own && claim_meet(&claim, own->record))
+		own = own->hh.next;
+	if (claim.standing != CLAIM_COUNTS)
+		return;
+	address = need_address(e, ip);
+	if (!address->remotes++)
+		address->remote = *remote;
 }
 
 static int compare_policies(const void *a, const void *b)
@@ -174,6 +203,18 @@ void evaluator_finish(struct evaluator *e)
 	}
 }
 
+void evaluator_remote(struct evaluator *e, const struct endpoint *record,
+	const struct labels *labels, const struct network *network)
+{
+	const struct e_remote remote = {{record, labels}, network};
+
+	/* most are of private networks, and never count */
+	if (!network || !network->shared || !claim_fits(network, record))
+		return;
+	claim_remote(e, &record->ipv4, &remote);
+	claim_remote(e, &record->ipv6, &remote);
+}
+
 /* --- one end ----------------------------------------------------------------------------------- */
 
 static bool is_isolated(
@@ -183,6 +224,43 @@ static bool is_isolated(
 
 	return network ? isolation_applies(record, labels, network->record, network->isolation)
 		       : isolation_applies(record, labels, NULL, ISOLATION_LABELLED);
+}
+
+static void take_endpoint(
+	const struct question *question, const struct e_endpoint *endpoint, struct end_walk *walk)
+{
+	const struct endpoint *labelled = question->labelled[walk->direction];
+	const struct labels *given = question->labels[walk->direction];
+
+	walk->endpoint = endpoint->record;
+	walk->labels =
+		given && (!labelled || labelled == walk->endpoint) ? given : endpoint->labels;
+}
+
+static void take_owner(const struct evaluator *e, const struct question *question,
+	const struct e_address *address, struct end_walk *walk)
+{
+	switch (address_holder(address->owners, address->remotes)) {
+	case HELD_HERE:
+		if (address->owners > 1) {
+			walk->standing = END_CONTESTED;
+			return;
+		}
+		take_endpoint(question, address->owner, walk);
+		walk->standing =
+			is_isolated(e, walk->endpoint, walk->labels) ? END_ISOLATED : END_BYSTANDER;
+		return;
+	case HELD_ELSEWHERE:
+		take_endpoint(question, &address->remote.endpoint, walk);
+		walk->network = address->remote.network;
+		walk->standing = END_REMOTE;
+		return;
+	case HELD_CONTESTED:
+		walk->standing = END_DISPUTED;
+		return;
+	case HELD_BY_NOBODY:
+		return;
+	}
 }
 
 static void look_up(const struct evaluator *e, const struct question *question,
@@ -198,17 +276,10 @@ static void look_up(const struct evaluator *e, const struct question *question,
 		walk->netsets = &address->netsets;
 	else
 		netset_list_of(&e->netsets, &end->ip, &walk->netset_space);
-	if (sender ? question->from_host : question->to_host) {
+	if (sender ? question->from_host : question->to_host)
 		walk->standing = END_HOST;
-	} else if (address && address->owners > 1) {
-		walk->standing = END_CONTESTED;
-	} else if (address) {
-		walk->endpoint = address->owner->record;
-		walk->labels = question->labels[direction] ? question->labels[direction]
-							   : address->owner->labels;
-		walk->standing =
-			is_isolated(e, walk->endpoint, walk->labels) ? END_ISOLATED : END_BYSTANDER;
-	}
+	else if (address)
+		take_owner(e, question, address, walk);
 }
 
 /* The first rule that decides; what is logged goes on to the next. */
@@ -308,7 +379,8 @@ static bool allows(const struct end_walk *walk, const struct progress *progress)
 	return progress->matched && action_of(walk, progress->matched) == ACTION_ALLOW;
 }
 
-static void decide(const struct evaluator *e, const struct policy_flow *flow, struct end_walk *walk)
+static void decide(const struct evaluator *e, const struct policy_flow *flow,
+	enum end_standing other, struct end_walk *walk)
 {
 	struct progress in_force;
 	bool any_staged = false;
@@ -317,6 +389,12 @@ static void decide(const struct evaluator *e, const struct policy_flow *flow, st
 		walk->allowed = false;
 	if (walk->standing != END_ISOLATED)
 		return;
+	/* whose it is, no rule can tell: not even one about whom a selector does not match */
+	walk->closed = other == END_DISPUTED;
+	if (walk->closed) {
+		walk->allowed = false;
+		return;
+	}
 	add_steps(e, flow, walk);
 	in_force = ask(walk, false);
 	for (size_t i = 0; i < walk->step_count; i++)
@@ -333,20 +411,19 @@ static void decide(const struct evaluator *e, const struct policy_flow *flow, st
 
 /* --- both -------------------------------------------------------------------------------------- */
 
-static bool in_subnets(const struct network *network, const struct ip *ip)
+static bool is_known(
+	const struct network *network, const struct end_walk *walk, const struct flow_end *end)
 {
-	for (size_t i = 0; i < network->subnet_count; i++)
-		if (cidr_contains(&network->subnets[i], ip))
-			return true;
-	return false;
+	if (walk->standing == END_REMOTE)
+		return claim_known_in(network, walk->network, &end->ip);
+	return walk->endpoint && !strcmp(walk->endpoint->network_id, network->id);
 }
 
 static bool is_unknown(
-	const struct e_network *network, const struct end_walk *walk, const struct flow_end *end)
+	const struct network *network, const struct end_walk *walk, const struct flow_end *end)
 {
-	bool known = walk->endpoint && !strcmp(walk->endpoint->network_id, network->record->id);
-
-	return walk->standing != END_HOST && !known && in_subnets(network->record, &end->ip);
+	return walk->standing != END_HOST && !is_known(network, walk, end) &&
+	       network_contains(network, &end->ip);
 }
 
 /* An address of a strict network's subnets that is nobody's there gets nothing. */
@@ -356,12 +433,13 @@ static void ask_strict(
 	const struct e_network *network;
 
 	for (network = e->networks; network; network = network->hh.next) {
-		bool sender = is_unknown(network, &verdict->walks[DIR_EGRESS], &flow->source);
+		bool sender =
+			is_unknown(network->record, &verdict->walks[DIR_EGRESS], &flow->source);
 
 		if (network->isolation != ISOLATION_STRICT || !isolation_enforced(network->record))
 			continue;
-		if (!sender &&
-			!is_unknown(network, &verdict->walks[DIR_INGRESS], &flow->destination))
+		if (!sender && !is_unknown(network->record, &verdict->walks[DIR_INGRESS],
+				       &flow->destination))
 			continue;
 		verdict->strict = network->record;
 		verdict->strict_end = sender ? DIR_EGRESS : DIR_INGRESS;
@@ -386,8 +464,8 @@ void evaluate(const struct evaluator *e, const struct question *question, struct
 		verdict->allowed = true;
 		return;
 	}
-	decide(e, &flow, from);
-	decide(e, &flow, to);
+	decide(e, &flow, to->standing, from);
+	decide(e, &flow, from->standing, to);
 	ask_strict(e, &flow, verdict);
 	verdict->allowed = from->allowed && to->allowed && !verdict->strict;
 }

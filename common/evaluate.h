@@ -9,6 +9,7 @@
 
 #include "common/isolation.h"
 #include "common/rule_match.h"
+#include "common/shared.h"
 #include "common/tier.h"
 
 struct evaluator;
@@ -16,7 +17,7 @@ struct evaluator;
 struct evaluator *evaluator_new(void);
 void evaluator_free(struct evaluator *e);
 
-/* Everything that is added is borrowed, and of one node. labels: the record's with the operator's laid over them. */
+/* Everything that is added is borrowed, and but for evaluator_remote() of one node. labels: the record's with the operator's laid over them. */
 void evaluator_network(struct evaluator *e, const struct network *record, enum isolation isolation);
 void evaluator_endpoint(
 	struct evaluator *e, const struct endpoint *record, const struct labels *labels);
@@ -26,6 +27,11 @@ void evaluator_tier(struct evaluator *e, const struct tier *tier);
 void evaluator_netset(struct evaluator *e, const struct netset *set);
 /* Once, after the last of them. */
 void evaluator_finish(struct evaluator *e);
+/*
+ * After that: one of another node, and its network as that node has it (NULL: its record is not there). It is matched where it counts.
+ */
+void evaluator_remote(struct evaluator *e, const struct endpoint *record,
+	const struct labels *labels, const struct network *network);
 
 /* What an end of the flow is to this node. */
 enum end_standing {
@@ -33,7 +39,9 @@ enum end_standing {
 	END_BYSTANDER, /* an endpoint that is not isolated */
 	END_ISOLATED,
 	END_CONTESTED, /* claimed by two endpoints: closed, and in no selector's set */
-	END_HOST       /* this host itself: never policed */
+	END_HOST,      /* this host itself: never policed */
+	END_REMOTE,    /* an endpoint of another node: matched, and governed there */
+	END_DISPUTED /* claimed by two of other nodes: in no selector's set, and closed to who is isolated */
 };
 
 enum { STEP_NO_RULE = -1 };
@@ -50,7 +58,8 @@ struct walk_step {
 struct end_walk {
 	enum policy_direction direction;
 	enum end_standing standing;
-	const struct endpoint *endpoint; /* of BYSTANDER and ISOLATED */
+	const struct endpoint *endpoint; /* of BYSTANDER, ISOLATED and REMOTE */
+	const struct network *network;   /* of REMOTE: its own node's */
 	const struct labels *labels;
 	struct walk_step *steps; /* in evaluation order, staged ones among them */
 	size_t step_count;
@@ -60,6 +69,7 @@ struct end_walk {
 	const struct walk_step *ended;
 	const struct netset_list *netsets; /* of an address that is somebody's: walk_netsets() */
 	struct netset_list netset_space;
+	bool closed; /* no policy was asked: the other end is disputed */
 	bool allowed;
 	bool staged_denies; /* would be denied if the staged policies were in force */
 };
@@ -84,6 +94,8 @@ struct question {
 	bool from_host, to_host;
 	/* What if the end had these labels; NULL: those that it has. Only for ends that are endpoints. */
 	const struct labels *labels[DIR_COUNT];
+	/* Who would: where the node has somebody else at the address, that one keeps its own. NULL: whoever it is. */
+	const struct endpoint *labelled[DIR_COUNT];
 };
 
 void evaluate(const struct evaluator *e, const struct question *question, struct verdict *verdict);

@@ -71,6 +71,8 @@ struct network *network_from_json(
 	const json_t *record, const char *key_id, struct err *err) must_check;
 json_t *network_to_json(const struct network *network);
 bool network_equal(const struct network *a, const struct network *b);
+/* Whether one of its subnets has the address. */
+bool network_contains(const struct network *network, const struct ip *ip);
 void network_free(struct network *network);
 
 struct node *node_from_json(const json_t *record, const char *key_node, struct err *err) must_check;

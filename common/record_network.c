@@ -5,6 +5,14 @@
 
 #include <string.h>
 
+bool network_contains(const struct network *network, const struct ip *ip)
+{
+	for (size_t i = 0; i < network->subnet_count; i++)
+		if (cidr_contains(&network->subnets[i], ip))
+			return true;
+	return false;
+}
+
 void network_free(struct network *network)
 {
 	if (!network)

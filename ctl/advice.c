@@ -32,9 +32,11 @@ static char *selector_of(const struct world_endpoint *endpoint)
 	return text.len ? strbuf_take(&text) : NULL;
 }
 
-static void name_end(json_t *entity, const struct end *end)
+/* walk: as the node that judges knows it. By its labels only where that node matches it by them. */
+static void name_end(json_t *entity, const struct end *end, const struct end_walk *walk)
 {
-	cleanup_free char *selector = end->endpoint ? selector_of(end->endpoint) : NULL;
+	bool matched = end->endpoint && walk->endpoint == end->endpoint->record;
+	cleanup_free char *selector = matched ? selector_of(end->endpoint) : NULL;
 	char ip[IP_TEXT_MAX];
 
 	if (selector)
@@ -51,17 +53,17 @@ static json_t *protocol_word(int protocol)
 	return name ? json_string(name) : json_integer(protocol);
 }
 
-static json_t *make_rule(
-	const struct ends *ends, const struct policy_flow *flow, enum policy_direction direction)
+static json_t *make_rule(const struct ends *ends, const struct policy_flow *flow,
+	const struct verdict *verdict, enum policy_direction direction)
 {
+	enum policy_direction other = direction == DIR_EGRESS ? DIR_INGRESS : DIR_EGRESS;
 	bool egress = direction == DIR_EGRESS;
 	json_t *rule = json_pack(
 		"{s:s,s:o}", "action", "allow", "protocol", protocol_word(flow->protocol));
 	json_t *source = json_object(), *destination = json_object();
 
-	if (ends->end[egress ? DIR_INGRESS : DIR_EGRESS].ip.family)
-		name_end(egress ? destination : source,
-			&ends->end[egress ? DIR_INGRESS : DIR_EGRESS]);
+	if (ends->end[other].ip.family)
+		name_end(egress ? destination : source, &ends->end[other], &verdict->walks[other]);
 	if (protocol_has_ports(flow->protocol))
 		json_object_set_new(
 			destination, "ports", json_pack("[i]", (int)flow->destination.port));
@@ -114,16 +116,17 @@ static void edit_policy(
 
 /* False: no rule helps this end. */
 static bool advise_rule(const struct ends *ends, const struct policy_flow *flow,
-	const struct end_walk *walk, struct advice_rule *advice)
+	const struct verdict *verdict, enum policy_direction direction, struct advice_rule *advice)
 {
+	const struct end_walk *walk = &verdict->walks[direction];
 	const struct world_endpoint *own = ends->end[walk->direction].endpoint;
 	const struct walk_step *step = step_to_edit(walk);
 	cleanup_free char *selector = own ? selector_of(own) : NULL;
 
 	if (walk->standing != END_ISOLATED || !own)
 		return false;
-	*advice = (struct advice_rule){
-		.direction = walk->direction, .rule = make_rule(ends, flow, walk->direction)};
+	*advice = (struct advice_rule){.direction = walk->direction,
+		.rule = make_rule(ends, flow, verdict, walk->direction)};
 	if (step) {
 		edit_policy(walk, step, advice);
 		return true;
@@ -214,7 +217,7 @@ static void find_rules(const struct world *world, const struct policies *policie
 
 		if (walk->allowed)
 			continue;
-		if (advise_rule(ends, &trial->question.flow, walk,
+		if (advise_rule(ends, &trial->question.flow, &denied->verdicts[order[i]], order[i],
 			    &advice->rules[advice->rule_count])) {
 			advice->rule_count++;
 			continue;
@@ -258,6 +261,7 @@ static bool label_helps(
 
 	labels_set(labels, key, value);
 	trial.question.labels[end] = labels;
+	trial.question.labelled[end] = endpoint->record;
 	judge_try(search->judge, &trial, &judgement);
 	return judgement.allowed;
 }

@@ -108,7 +108,9 @@ static int explain(const struct options *options, const struct policy_flow *flow
 		ends_resolve(world, options->from, options->to, options->node, &ends, err))
 		return -1;
 	document = explain_document(world, &policies, &ends, flow);
-	if (note_mode(redis, ends.nodes[DIR_EGRESS], document, err))
+	if (note_mode(redis, ends.nodes[DIR_EGRESS], document, err) ||
+		(strcmp(ends.nodes[DIR_EGRESS], ends.nodes[DIR_INGRESS]) != 0 &&
+			note_mode(redis, ends.nodes[DIR_INGRESS], document, err)))
 		return -1;
 	if (ends.end[DIR_INGRESS].host && ends.end[DIR_EGRESS].endpoint &&
 		note_host_action(redis, ends.nodes[DIR_EGRESS], document, err))
@@ -140,12 +142,14 @@ static int reach(const struct options *options, const struct policy_flow *flow, 
 	CLEANUP(world) struct world *world = redis ? client_world(redis, err) : NULL;
 	struct policies policies cleanup_policies = {0};
 	struct outsiders outsiders cleanup_outsiders = {0};
+	CLEANUP(judge) struct judge *judge = NULL;
 	cleanup_json json_t *document = NULL;
 
 	if (!world || client_policies(redis, &policies, err))
 		return -1;
 	outsiders_add(&outsiders, &policies);
-	document = reach_document(world, &policies, options->node, &outsiders, flow, err);
+	judge = judge_new(world, &policies);
+	document = reach_document(world, judge, options->node, &outsiders, flow, err);
 	if (!document)
 		return -1;
 	if (format == OUTPUT_JSON || format == OUTPUT_YAML)

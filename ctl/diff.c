@@ -201,6 +201,8 @@ static int try_pairs(const struct world *world, const struct policies *before,
 	const struct policies *after, const char *node, const struct probes *probes, json_t *pairs,
 	struct err *err)
 {
+	CLEANUP(judge) struct judge *then = judge_new(world, before);
+	CLEANUP(judge) struct judge *now = judge_new(world, after);
 	struct outsiders outsiders cleanup_outsiders = {0};
 	size_t count = count_endpoints(world, node);
 
@@ -214,10 +216,9 @@ static int try_pairs(const struct world *world, const struct policies *before,
 			probes->count, count);
 	for (size_t i = 0; i < probes->count; i++) {
 		const struct policy_flow *flow = &probes->items[i].flow;
-		cleanup_json json_t *old =
-			reach_document(world, before, node, &outsiders, flow, err);
+		cleanup_json json_t *old = reach_document(world, then, node, &outsiders, flow, err);
 		cleanup_json json_t *new =
-			old ? reach_document(world, after, node, &outsiders, flow, err) : NULL;
+			old ? reach_document(world, now, node, &outsiders, flow, err) : NULL;
 
 		if (!new)
 			return -1;

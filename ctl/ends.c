@@ -164,6 +164,8 @@ static int score(const struct end *from, const struct end *to)
 		return -1;
 	if (a && b && same(a->record->node, b->record->node))
 		points += 4 + 2 * same(a->record->network_id, b->record->network_id);
+	else if (a && b && a->network && b->network && network_same_domain(a->network, b->network))
+		points += 2;
 	return points;
 }
 

@@ -19,7 +19,8 @@ struct ends {
 };
 
 /*
- * "host" is the host that the other end is on, or node. A container with several networks is taken at the one that it shares with the other. node: the node to look at first, or NULL.
+ * "host" is the host that the other end is on, or node. A container with several networks is taken at the one that it
+ * shares with the other. node: the node to look at first, or NULL.
  */
 int ends_resolve(const struct world *world, const char *from, const char *to, const char *node,
 	struct ends *ends, struct err *err) must_check;

@@ -2,6 +2,7 @@
 #include "ctl/explain.h"
 
 #include "common/xalloc.h"
+#include "ctl/across.h"
 #include "ctl/advice.h"
 
 #include <netinet/in.h>
@@ -14,6 +15,8 @@ static const char *const standings[] = {
 	[END_ISOLATED] = "isolated",
 	[END_CONTESTED] = "contested",
 	[END_HOST] = "host",
+	[END_REMOTE] = "of another node",
+	[END_DISPUTED] = "claimed by other nodes",
 };
 
 /* --- ends and flow ------------------------------------------------------------------------------ */
@@ -63,11 +66,6 @@ static json_t *rule_json(const struct policy *policy, enum policy_direction dire
 	return json_incref(json_array_get(rules, (size_t)rule));
 }
 
-/* Both ends of a flow, as their nodes know them. */
-struct both {
-	const struct end_walk *walks[DIR_COUNT];
-};
-
 /* The network set by which an end is in what a rule selects, where it is not by its own labels; or NULL. */
 static const struct netset *set_selected(
 	const struct end_walk *end, const struct policy_entity *entity)
@@ -79,11 +77,11 @@ static const struct netset *set_selected(
 	return netset_list_match(walk_netsets(end), selector);
 }
 
-static void put_sets(json_t *to, const struct policy_rule *rule, const struct both *both)
+static void put_sets(json_t *to, const struct policy_rule *rule, const struct verdict *verdict)
 {
-	const struct netset *source = set_selected(both->walks[DIR_EGRESS], &rule->source);
+	const struct netset *source = set_selected(&verdict->walks[DIR_EGRESS], &rule->source);
 	const struct netset *destination =
-		set_selected(both->walks[DIR_INGRESS], &rule->destination);
+		set_selected(&verdict->walks[DIR_INGRESS], &rule->destination);
 
 	if (source)
 		json_object_set_new(to, "sourceNetworkSet", json_string(source->name));
@@ -91,8 +89,8 @@ static void put_sets(json_t *to, const struct policy_rule *rule, const struct bo
 		json_object_set_new(to, "destinationNetworkSet", json_string(destination->name));
 }
 
-static json_t *step_json(
-	const struct walk_step *step, enum policy_direction direction, const struct both *both)
+static json_t *step_json(const struct walk_step *step, enum policy_direction direction,
+	const struct verdict *verdict)
 {
 	const struct policy *policy = step->policy;
 	json_t *to = json_pack("{s:s,s:b,s:b}", "name", policy->name, "staged", policy->staged,
@@ -110,7 +108,7 @@ static json_t *step_json(
 	json_object_set_new(to, "says",
 		json_string(policy_action_name(policy->rules[direction][step->rule].action)));
 	json_object_set_new(to, "text", rule_json(policy, direction, step->rule));
-	put_sets(to, &policy->rules[direction][step->rule], both);
+	put_sets(to, &policy->rules[direction][step->rule], verdict);
 	return to;
 }
 
@@ -159,22 +157,28 @@ static char *reason_of(const struct end_walk *walk, bool from_host)
 		[END_BYSTANDER] = "it is not isolated: no policy governs it",
 		[END_CONTESTED] = "two endpoints claim the address: it is nobody's",
 		[END_HOST] = "the host itself is not policed",
+		[END_REMOTE] = "no container of this node",
+		[END_DISPUTED] = "two endpoints of other nodes claim the address: it is nobody's",
 	};
 
 	if (from_host && walk->standing != END_HOST)
 		return xstrdup("what its own host sends is not policed");
+	if (walk->closed)
+		return xstrdup("two endpoints of other nodes claim the address at the other end");
 	return walk->standing == END_ISOLATED ? reason_of_policies(walk)
 					      : xstrdup(reasons[walk->standing]);
 }
 
-static json_t *walk_json(const struct both *both, enum policy_direction direction, bool from_host)
+/* verdict: of the end's own node. */
+static json_t *walk_json(
+	const struct verdict *verdict, enum policy_direction direction, bool from_host)
 {
-	const struct end_walk *walk = both->walks[direction];
+	const struct end_walk *walk = &verdict->walks[direction];
 	cleanup_free char *reason = reason_of(walk, from_host);
 	json_t *steps = json_array();
 
 	for (size_t i = 0; i < walk->step_count; i++)
-		json_array_append_new(steps, step_json(&walk->steps[i], direction, both));
+		json_array_append_new(steps, step_json(&walk->steps[i], direction, verdict));
 	return json_pack("{s:s,s:s,s:s,s:b,s:o}", "verdict", walk->allowed ? "allowed" : "denied",
 		"reason", reason, "standing", standings[walk->standing], "stagedWouldDeny",
 		walk->staged_denies, "policies", steps);
@@ -221,14 +225,6 @@ void explain_note(json_t *document, const char *fmt, ...)
 	json_array_append_new(json_object_get(document, "notes"), json_string(text));
 }
 
-static bool network_has(const struct network *network, const struct ip *ip)
-{
-	for (size_t i = 0; i < network->subnet_count; i++)
-		if (cidr_contains(&network->subnets[i], ip))
-			return true;
-	return false;
-}
-
 static void note_vain(
 	json_t *document, const struct policies *policies, const struct end_walk *walk)
 {
@@ -256,8 +252,8 @@ static void note_ends(json_t *document, const struct ends *ends, const struct ju
 		return;
 	if (strcmp(from->record->node, to->record->node) != 0)
 		explain_note(document,
-			"they are on two nodes: each judges its own end and knows the other only by its address, "
-			"which may be translated on the way");
+			"they are on two nodes: each judges its own end, and knows the other by its address; where that is "
+			"translated on the way (NAT), the other node sees a stranger's");
 	else if (strcmp(from->record->network_id, to->record->network_id) != 0)
 		explain_note(document,
 			"they have no network in common: Docker's own rules keep bridges apart, whatever policy says");
@@ -313,7 +309,7 @@ static void note_nobody(json_t *document, const struct world *world, const struc
 
 		if (end->endpoint || end->host || network->isolation == ISOLATION_STRICT ||
 			strcmp(network->node, ends->nodes[i % DIR_COUNT]) != 0 ||
-			!network_has(network->record, &end->ip))
+			!network_contains(network->record, &end->ip))
 			continue;
 		explain_note(document,
 			"%s is within %s and no known container's: selectors do not match it, only nets and "
@@ -336,6 +332,26 @@ static void note_strict(json_t *document, const struct judgement *judgement)
 		network->name);
 }
 
+/* How each end's node sees the other end, where that is another node's. */
+static void add_across(json_t *document, const struct world *world, const struct ends *ends,
+	const struct judgement *judgement)
+{
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		const struct end_walk *other =
+			&judgement->verdicts[dir]
+				 .walks[dir == DIR_EGRESS ? DIR_INGRESS : DIR_EGRESS];
+		cleanup_free char *text =
+			across_text(world, judgement, ends, (enum policy_direction)dir);
+		json_t *walk = json_object_get(
+			document, policy_direction_name((enum policy_direction)dir));
+
+		if (text)
+			json_object_set_new(walk, "other",
+				json_pack("{s:s,s:s,s:s}", "node", ends->nodes[dir], "standing",
+					standings[other->standing], "text", text));
+	}
+}
+
 json_t *explain_document(const struct world *world, const struct policies *policies,
 	const struct ends *ends, const struct policy_flow *flow)
 {
@@ -347,22 +363,20 @@ json_t *explain_document(const struct world *world, const struct policies *polic
 				      .from_host = from_host,
 				      .to_host = ends->end[DIR_INGRESS].host},
 		.nodes = {ends->nodes[0], ends->nodes[1]}};
-	struct both both;
 	json_t *document;
 
 	trial.question.flow.source.ip = ends->end[DIR_EGRESS].ip;
 	trial.question.flow.destination.ip = ends->end[DIR_INGRESS].ip;
 	judge_try(judge, &trial, &judgement);
-	both = (struct both){{[DIR_EGRESS] = judgement_walk(&judgement, DIR_EGRESS),
-		[DIR_INGRESS] = judgement_walk(&judgement, DIR_INGRESS)}};
 	advice_find(world, policies, ends, &trial, &judgement, &advice);
 	document = json_pack("{s:s,s:o,s:o,s:o,s:o,s:[]}", "verdict",
 		judgement.allowed ? "allowed" : "denied", "flow", flow_json(ends, flow), "egress",
-		walk_json(&both, DIR_EGRESS, from_host), "ingress",
-		walk_json(&both, DIR_INGRESS, from_host), "changes", changes_json(&advice),
-		"notes");
-	note_sets(document, "from", both.walks[DIR_EGRESS]);
-	note_sets(document, "to", both.walks[DIR_INGRESS]);
+		walk_json(&judgement.verdicts[DIR_EGRESS], DIR_EGRESS, from_host), "ingress",
+		walk_json(&judgement.verdicts[DIR_INGRESS], DIR_INGRESS, from_host), "changes",
+		changes_json(&advice), "notes");
+	add_across(document, world, ends, &judgement);
+	note_sets(document, "from", judgement_walk(&judgement, DIR_EGRESS));
+	note_sets(document, "to", judgement_walk(&judgement, DIR_INGRESS));
 	note_host(document, ends, &judgement);
 	note_nobody(document, world, ends);
 	note_strict(document, &judgement);

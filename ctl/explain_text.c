@@ -97,10 +97,13 @@ static int print_walk(const json_t *document, const char *direction, FILE *out, 
 	const json_t *end = json_object_get(flow, strcmp(direction, "egress") ? "to" : "from");
 	const char *name = text_of(end, "container");
 	cleanup_free char *shown = printable(*name ? name : text_of(end, "shown"));
+	cleanup_free char *other = printable(text_of(json_object_get(walk, "other"), "text"));
 	size_t i;
 
 	fprintf(out, "\n%s of %s: %s: %s\n", direction, shown, text_of(walk, "verdict"),
 		text_of(walk, "reason"));
+	if (*other)
+		fprintf(out, "  %s\n", other);
 	json_array_foreach (steps, i, step)
 		if (print_step(step, direction, out, err))
 			return -1;

@@ -11,31 +11,34 @@ enum { PORT_DNS = 53 };
 struct node_judge {
 	const char *node;
 	struct evaluator *evaluator;
+	bool finished, shown; /* the latter: endpoints of other nodes */
 };
 
 struct judge {
 	struct node_judge *nodes;
 	size_t count, cap;
 	struct evaluator *nobody; /* of a node that nothing is known of */
+	const struct world *world;
 	const struct policies *policies;
 };
 
-static struct evaluator *of_node(const struct judge *judge, const char *node)
+static struct node_judge *find_node(const struct judge *judge, const char *node)
 {
 	for (size_t i = 0; node && i < judge->count; i++)
 		if (!strcmp(judge->nodes[i].node, node))
-			return judge->nodes[i].evaluator;
-	return judge->nobody;
+			return &judge->nodes[i];
+	return NULL;
 }
 
 static struct evaluator *make_node(struct judge *judge, const char *node)
 {
-	struct evaluator *known = of_node(judge, node);
+	const struct node_judge *known = find_node(judge, node);
 
-	if (known != judge->nobody)
-		return known;
+	if (known)
+		return known->evaluator;
 	xgrow(judge->nodes, judge->count, judge->cap);
-	judge->nodes[judge->count] = (struct node_judge){node, evaluator_new()};
+	judge->nodes[judge->count] =
+		(struct node_judge){.node = node, .evaluator = evaluator_new()};
 	return judge->nodes[judge->count++].evaluator;
 }
 
@@ -50,6 +53,36 @@ static void finish(struct evaluator *e, const struct policies *policies)
 	evaluator_finish(e);
 }
 
+static void add_remotes(const struct judge *judge, const struct node_judge *own)
+{
+	size_t count;
+	const struct world_endpoint *endpoints = world_endpoints(judge->world, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(endpoints[i].record->node, own->node) != 0)
+			evaluator_remote(own->evaluator, endpoints[i].record, endpoints[i].labels,
+				endpoints[i].network);
+}
+
+/*
+ * remotes: whether endpoints of other nodes count. They are shown to a node when it is asked about them: all to each would take the
+ * square of the memory.
+ */
+static const struct evaluator *of_node(const struct judge *judge, const char *node, bool remotes)
+{
+	struct node_judge *own = find_node(judge, node);
+
+	if (!own)
+		return judge->nobody;
+	if (!own->finished)
+		finish(own->evaluator, judge->policies);
+	own->finished = true;
+	if (remotes && !own->shown)
+		add_remotes(judge, own);
+	own->shown |= remotes;
+	return own->evaluator;
+}
+
 struct judge *judge_new(const struct world *world, const struct policies *policies)
 {
 	struct judge *judge = xcalloc(1, sizeof(*judge));
@@ -57,6 +90,7 @@ struct judge *judge_new(const struct world *world, const struct policies *polici
 	const struct world_network *networks = world_networks(world, &count);
 	const struct world_endpoint *endpoints;
 
+	judge->world = world;
 	judge->policies = policies;
 	judge->nobody = evaluator_new();
 	for (size_t i = 0; i < count; i++)
@@ -66,8 +100,6 @@ struct judge *judge_new(const struct world *world, const struct policies *polici
 	for (size_t i = 0; i < count; i++)
 		evaluator_endpoint(make_node(judge, endpoints[i].record->node), endpoints[i].record,
 			endpoints[i].labels);
-	for (size_t i = 0; i < judge->count; i++)
-		finish(judge->nodes[i].evaluator, policies);
 	finish(judge->nobody, policies);
 	return judge;
 }
@@ -87,7 +119,7 @@ void judge_try(const struct judge *judge, const struct trial *trial, struct judg
 {
 	judgement->allowed = true;
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
-		evaluate(of_node(judge, trial->nodes[dir]), &trial->question,
+		evaluate(of_node(judge, trial->nodes[dir], true), &trial->question,
 			&judgement->verdicts[dir]);
 		judgement->allowed &= judgement->verdicts[dir].allowed;
 	}
@@ -146,16 +178,14 @@ bool judge_names_lost(const struct judge *judge, const struct world_endpoint *en
 {
 	const struct ip *own =
 		endpoint->record->ipv4.family ? &endpoint->record->ipv4 : &endpoint->record->ipv6;
-	const struct trial trial = {
-		.question = {.flow = {.protocol = IPPROTO_UDP,
-				     .source = {.ip = *own},
-				     .destination = {.ip = *own, .port = PORT_DNS}}},
-		.nodes = {endpoint->record->node, endpoint->record->node}};
-	struct judgement judgement cleanup_judgement = {0};
-	const struct end_walk *walk;
+	const struct question question = {.flow = {.protocol = IPPROTO_UDP,
+						  .source = {.ip = *own},
+						  .destination = {.ip = *own, .port = PORT_DNS}}};
+	struct verdict verdict cleanup_verdict = {0};
+	const struct end_walk *walk = &verdict.walks[DIR_EGRESS];
 
-	judge_try(judge, &trial, &judgement);
-	walk = judgement_walk(&judgement, DIR_EGRESS);
+	/* which policies govern it: no other endpoint is asked about */
+	evaluate(of_node(judge, endpoint->record->node, false), &question, &verdict);
 	if (walk->standing != END_ISOLATED)
 		return false;
 	for (size_t i = 0; i < walk->step_count; i++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The evaluators of all nodes over one world and one list of policies (pure). A flow between two nodes is judged by both. */
+/*
+ * The evaluators of all nodes over one world and one list of policies (pure). A flow between two nodes is judged by both, each by what it
+ * knows of the other's endpoint (common/shared.h).
+ */
 #ifndef BULKHEAD_CTL_JUDGE_H
 #define BULKHEAD_CTL_JUDGE_H
 

@@ -90,11 +90,11 @@ static const struct ip *address_of(const struct world_endpoint *endpoint, uint8_
 	return family == 6 ? &endpoint->record->ipv6 : &endpoint->record->ipv4;
 }
 
-static void try_pair(struct matrix *matrix, const char *node, const struct ip *from,
-	const struct ip *to, const char *from_name, const char *to_name)
+static void try_pair(struct matrix *matrix, const char *const nodes[DIR_COUNT],
+	const struct ip *from, const struct ip *to, const char *from_name, const char *to_name)
 {
 	struct judgement judgement cleanup_judgement = {0};
-	struct trial trial = {.question = {.flow = *matrix->flow}, .nodes = {node, node}};
+	struct trial trial = {.question = {.flow = *matrix->flow}, .nodes = {nodes[0], nodes[1]}};
 
 	trial.question.flow.source.ip = *from;
 	trial.question.flow.destination.ip = *to;
@@ -108,10 +108,12 @@ static void try_pair(struct matrix *matrix, const char *node, const struct ip *f
 static void add_pair(struct matrix *matrix, const struct world_endpoint *from,
 	const struct world_endpoint *to, const char *from_name, const char *to_name)
 {
+	const char *const nodes[DIR_COUNT] = {
+		[DIR_EGRESS] = from->record->node, [DIR_INGRESS] = to->record->node};
 	uint8_t family = from->record->ipv4.family && to->record->ipv4.family ? 4 : 6;
 
-	try_pair(matrix, from->record->node, address_of(from, family), address_of(to, family),
-		from_name, to_name);
+	try_pair(matrix, nodes, address_of(from, family), address_of(to, family), from_name,
+		to_name);
 }
 
 /* Of a set without an address of the endpoint's family nothing is told. */
@@ -120,9 +122,10 @@ static void add_outsider(struct matrix *matrix, const struct world_endpoint *kno
 {
 	uint8_t family = known->record->ipv4.family && other->ips[0].family ? 4 : 6;
 	const struct ip *ip = &other->ips[family == 6];
+	const char *const nodes[DIR_COUNT] = {known->record->node, known->record->node};
 
-	try_pair(matrix, known->record->node, address_of(known, family), ip, name, other->name);
-	try_pair(matrix, known->record->node, ip, address_of(known, family), other->name, name);
+	try_pair(matrix, nodes, address_of(known, family), ip, name, other->name);
+	try_pair(matrix, nodes, ip, address_of(known, family), other->name, name);
 }
 
 /* "web", or where it has several endpoints "web@net1", and with its node where there are several. */
@@ -138,10 +141,17 @@ static char *name_of(const struct world_endpoint *endpoints, size_t count, size_
 		own->container_name, several ? "@" : "", several ? own->network_name : "");
 }
 
+/* On one node in one network, or on two in networks of one domain: others never match each other. */
 static bool are_near(const struct world_endpoint *a, const struct world_endpoint *b)
 {
-	return a != b && !strcmp(a->record->node, b->record->node) &&
-	       !strcmp(a->record->network_id, b->record->network_id);
+	if (!strcmp(a->record->node, b->record->node))
+		return a != b && !strcmp(a->record->network_id, b->record->network_id);
+	return a->network && b->network && network_same_domain(a->network, b->network);
+}
+
+static bool on_node(const struct world_endpoint *endpoint, const char *node)
+{
+	return !node || !strcmp(endpoint->record->node, node);
 }
 
 static void fill(struct matrix *matrix, const struct world_endpoint *endpoints, size_t count,
@@ -150,10 +160,10 @@ static void fill(struct matrix *matrix, const struct world_endpoint *endpoints, 
 	for (size_t i = 0; i < count; i++) {
 		const struct world_endpoint *from = &endpoints[i];
 
-		if (node && strcmp(from->record->node, node) != 0)
+		if (!on_node(from, node))
 			continue;
 		for (size_t j = 0; j < count; j++)
-			if (are_near(from, &endpoints[j]))
+			if (on_node(&endpoints[j], node) && are_near(from, &endpoints[j]))
 				add_pair(matrix, from, &endpoints[j], names[i], names[j]);
 		for (size_t j = 0; j < outsiders->count; j++)
 			add_outsider(matrix, from, &outsiders->items[j], names[i]);
@@ -166,7 +176,7 @@ static int check_count(
 	size_t wanted = 0;
 
 	for (size_t i = 0; i < count; i++)
-		wanted += !node || !strcmp(endpoints[i].record->node, node);
+		wanted += on_node(&endpoints[i], node);
 	if (wanted > REACH_ENDPOINTS_MAX)
 		return err_set(err, 0,
 			"%zu endpoints are too many for a matrix (at most %d): say --node", wanted,
@@ -184,15 +194,14 @@ static bool on_several_nodes(const struct world_endpoint *endpoints, size_t coun
 	return false;
 }
 
-json_t *reach_document(const struct world *world, const struct policies *policies, const char *node,
+json_t *reach_document(const struct world *world, const struct judge *judge, const char *node,
 	const struct outsiders *outsiders, const struct policy_flow *flow, struct err *err)
 {
 	size_t count;
 	const struct world_endpoint *endpoints = world_endpoints(world, &count);
-	CLEANUP(judge) struct judge *judge = NULL;
 	cleanup_free char **names = NULL;
 	const char *protocol = protocol_name(flow->protocol);
-	struct matrix matrix = {.flow = flow};
+	struct matrix matrix = {.judge = judge, .flow = flow};
 	bool several;
 
 	if (check_count(endpoints, count, node, err))
@@ -201,7 +210,6 @@ json_t *reach_document(const struct world *world, const struct policies *policie
 	names = xcalloc(count, sizeof(*names));
 	for (size_t i = 0; i < count; i++)
 		names[i] = name_of(endpoints, count, i, several);
-	matrix.judge = judge = judge_new(world, policies);
 	matrix.pairs = json_array();
 	fill(&matrix, endpoints, count, names, node, outsiders);
 	for (size_t i = 0; i < count; i++)

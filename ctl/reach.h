@@ -26,10 +26,10 @@ void outsiders_clear(struct outsiders *outsiders);
 #define cleanup_outsiders __attribute__((cleanup(outsiders_clear)))
 
 /*
- * Endpoints of one node, or of all where node is NULL, to endpoints of the same node and network, and the outsiders to and from each.
- * Fails where there are more than REACH_ENDPOINTS_MAX.
+ * Endpoints of one node, or of all where node is NULL, to endpoints of the same node and network, and where it is NULL of other nodes in
+ * the same domain; and the outsiders to and from each. judge: over the same world. Fails where there are more than REACH_ENDPOINTS_MAX.
  */
-json_t *reach_document(const struct world *world, const struct policies *policies, const char *node,
+json_t *reach_document(const struct world *world, const struct judge *judge, const char *node,
 	const struct outsiders *outsiders, const struct policy_flow *flow,
 	struct err *err) must_check;
 void reach_table(const json_t *document, FILE *out);

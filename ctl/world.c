@@ -206,6 +206,7 @@ static void resolve_endpoint(const struct world *world, struct world_endpoint *e
 {
 	const struct world_network *network = network_of(world, endpoint->record);
 
+	endpoint->network = network ? network->record : NULL;
 	endpoint->isolation = network ? network->isolation : ISOLATION_LABELLED;
 	endpoint->labels = effective_labels(world, endpoint->record);
 	endpoint->isolated = isolation_applies(endpoint->record, endpoint->labels,
@@ -252,6 +253,21 @@ void world_finish(struct world *world)
 	}
 	for (size_t i = 0; i < world->endpoint_count; i++)
 		resolve_endpoint(world, &world->endpoints[i]);
+}
+
+struct claim world_claim(const struct world *world, const struct world_endpoint *endpoint,
+	const struct ip *ip, const char *node)
+{
+	struct claim claim = claim_begin(endpoint->network, ip);
+
+	if (endpoint->network && endpoint->network->shared &&
+		!claim_fits(endpoint->network, endpoint->record))
+		claim.standing = CLAIM_OUTSIDE;
+	for (size_t i = 0; i < world->network_count; i++)
+		if (!strcmp(world->networks[i].node, node) &&
+			!claim_meet(&claim, world->networks[i].record))
+			break;
+	return claim;
 }
 
 /* --- answers ----------------------------------------------------------------------------------------- */

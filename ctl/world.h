@@ -9,15 +9,17 @@
 #include "common/isolation.h"
 #include "common/record.h"
 #include "common/selector.h"
+#include "common/shared.h"
 #include "common/store.h"
 
 struct world;
 
 struct world_endpoint {
 	struct endpoint *record;
-	struct labels *labels;    /* the record's, under the operator's of the same key */
-	enum isolation isolation; /* of its network */
-	bool isolated;            /* policy governs it */
+	struct labels *labels;         /* the record's, under the operator's of the same key */
+	const struct network *network; /* as its node has it; NULL: not there */
+	enum isolation isolation;      /* of its network */
+	bool isolated;                 /* policy governs it */
 };
 
 struct world_network {
@@ -42,6 +44,10 @@ void world_add_bridges(struct world *world, const char *node, const json_t *brid
 
 /* Resolves labels and isolation and sorts by node, container and network. To be called once, after the last add. */
 void world_finish(struct world *world);
+
+/* What an address of another node's endpoint is to a node. */
+struct claim world_claim(const struct world *world, const struct world_endpoint *endpoint,
+	const struct ip *ip, const char *node);
 
 const struct world_endpoint *world_endpoints(const struct world *world, size_t *count);
 const struct world_network *world_networks(const struct world *world, size_t *count);

@@ -5,6 +5,7 @@
  * address of an isolated endpoint of which it is not clear which port is its own, and beside that no port may use it: whoever is
  * bound to a port with it, though, is in no doubt.
  */
+#include "common/shared.h"
 #include "common/xalloc.h"
 #include "enforcerd/world_internal.h"
 
@@ -275,11 +276,11 @@ static void note_closed(struct world *world, struct w_address *address, bool clo
  * Of other nodes' endpoints. contested: claimed by two; no selector may speak for either, and the groups' chains deny it, so that
  * not even a rule about whom a selector does not match lets it through.
  */
-static void settle_remote(struct world *world, struct w_address *address, bool remote)
+static void settle_remote(
+	struct world *world, struct w_address *address, bool remote, bool contested)
 {
 	static const char *const remote_sets[] = {SET_REMOTE4, SET_REMOTE6};
 	static const char *const contested_sets[] = {SET_CONTESTED4, SET_CONTESTED6};
-	bool contested = remote && address->remotes.count > 1;
 
 	world->contested_count += contested;
 	world->contested_count -= address->contested;
@@ -297,7 +298,7 @@ static void settle_owned(struct world *world, struct w_address *address)
 
 	make_comment(owner, conflict, comment, sizeof(comment));
 	note_closed(world, address, closed);
-	settle_remote(world, address, false);
+	settle_remote(world, address, false, false);
 	settle_sets(world, address, isolated, doubtful);
 	settle_off_bridge(world, address);
 	for (int dir = 0; dir < DIR_COUNT && isolated; dir++)
@@ -322,11 +323,11 @@ static void disown(struct world *world, struct w_address *address)
 /* No group, no port, and known to a strict network only where it lies in its subnets. */
 static void settle_claimed(struct world *world, struct w_address *address)
 {
-	const struct w_remote *remote =
-		address->remotes.count == 1 ? address->remotes.items[0] : NULL;
+	bool contested = address_holder(0, address->remotes.count) == HELD_CONTESTED;
+	const struct w_remote *remote = contested ? NULL : address->remotes.items[0];
 
 	disown(world, address);
-	settle_remote(world, address, true);
+	settle_remote(world, address, true, contested);
 	settle_selectors(world, address, remote ? &remote->selectors : NULL);
 	settle_known(world, address,
 		remote ? world_remote_strict_network(world, remote, &address->ip) : NULL);
@@ -335,7 +336,7 @@ static void settle_claimed(struct world *world, struct w_address *address)
 static void remove_address(struct world *world, struct w_address *address)
 {
 	disown(world, address);
-	settle_remote(world, address, false);
+	settle_remote(world, address, false, false);
 	settle_selectors(world, address, NULL);
 	settle_known(world, address, NULL);
 	HASH_DEL(world->addresses, address);
@@ -351,12 +352,17 @@ void world_address_settle(struct world *world, const struct ip *ip)
 
 	if (!address)
 		return;
-	if (address->owners.count)
+	switch (address_holder(address->owners.count, address->remotes.count)) {
+	case HELD_HERE:
 		settle_owned(world, address);
-	else if (address->remotes.count)
+		break;
+	case HELD_ELSEWHERE:
+	case HELD_CONTESTED:
 		settle_claimed(world, address);
-	else
+		break;
+	case HELD_BY_NOBODY:
 		remove_address(world, address);
+	}
 }
 
 bool world_owner(const struct world *world, const struct ip *ip, struct world_owner *owner)
@@ -365,7 +371,8 @@ bool world_owner(const struct world *world, const struct ip *ip, struct world_ow
 	const struct w_endpoint *endpoint;
 	bool conflict;
 
-	if (address && !address->owners.count && address->remotes.count == 1) {
+	if (address &&
+		address_holder(address->owners.count, address->remotes.count) == HELD_ELSEWHERE) {
 		const struct endpoint *record =
 			((const struct w_remote *)address->remotes.items[0])->record;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Endpoints of other nodes. They are matched and nothing else: they have no groups, no ports and nothing that is bound; their own node
- * governs them. An address of theirs counts here only where it means the same here as there (entitled()): anywhere else it is a
+ * governs them. An address of theirs counts here only where it means the same here as there (common/shared.h): anywhere else it is a
  * stranger's. What another node says is not trusted further than that, and bounded.
  */
+#include "common/shared.h"
 #include "common/xalloc.h"
 #include "enforcerd/skeleton_internal.h"
 #include "enforcerd/world_internal.h"
@@ -79,37 +80,14 @@ static void problem(struct w_peer *peer, enum store_kind kind, const char *id, c
 
 /* --- whether an address counts here ------------------------------------------------------------ */
 
-static bool contains(const struct network *network, const struct ip *ip)
-{
-	for (size_t i = 0; i < network->subnet_count; i++)
-		if (cidr_contains(&network->subnets[i], ip))
-			return true;
-	return false;
-}
-
-static bool same_domain(const struct network *a, const struct network *b)
-{
-	return a->shared && b->shared && !strcmp(a->shared, b->shared);
-}
-
-/*
- * Within the subnets of a network that its own node shares, in a domain that a network of this node shares, and not within a network
- * of this node that does not: there the same address is somebody else's.
- */
 static bool entitled(const struct world *world, const struct network *network, const struct ip *ip)
 {
-	const struct w_network *own;
-	bool shared = false;
+	struct claim claim = claim_begin(network, ip);
+	const struct w_network *own = world->networks;
 
-	if (!ip->family || !network || !network->shared || !contains(network, ip))
-		return false;
-	for (own = world->networks; own; own = own->hh.next) {
-		if (same_domain(own->record, network))
-			shared = true;
-		else if (contains(own->record, ip))
-			return false;
-	}
-	return shared;
+	while (own && claim_meet(&claim, own->record))
+		own = own->hh.next;
+	return claim.standing == CLAIM_COUNTS;
 }
 
 static const struct network *network_of(const struct w_remote *remote)
@@ -127,7 +105,7 @@ struct w_network *world_remote_strict_network(
 	struct w_network *own;
 
 	for (own = world->networks; network && own; own = own->hh.next)
-		if (own->strict && same_domain(own->record, network) && contains(own->record, ip))
+		if (own->strict && claim_known_in(own->record, network, ip))
 			return own;
 	return NULL;
 }
@@ -276,8 +254,9 @@ static void mark_concerned(struct world *world, struct w_remote *remote, const v
 	const struct network *network = network_of(remote);
 
 	if (network && network->shared &&
-		(same_domain(own, network) || contains(own, &remote->record->ipv4) ||
-			contains(own, &remote->record->ipv6)))
+		(network_same_domain(own, network) ||
+			network_contains(own, &remote->record->ipv4) ||
+			network_contains(own, &remote->record->ipv6)))
 		mark(world, remote);
 }
 
@@ -343,8 +322,7 @@ static int check_remote(const struct w_peer *peer, const struct endpoint *record
 
 	if (!find_remote(peer, record->id) && HASH_COUNT(peer->endpoints) >= ENDPOINTS_MAX)
 		return err_set(err, 0, "more than %d endpoints of one node", ENDPOINTS_MAX);
-	if (network && ((record->ipv4.family && !contains(network->record, &record->ipv4)) ||
-			       (record->ipv6.family && !contains(network->record, &record->ipv6))))
+	if (network && !claim_fits(network->record, record))
 		return err_set(err, 0, "its address is outside of its network's subnets");
 	return 0;
 }

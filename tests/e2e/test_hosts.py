@@ -109,6 +109,21 @@ class Hosts(Case):
             stack.wait_in_force()
             wait_until(lambda of=name: not self.why_not_applied(of), 20, lambda of=name: self.why_not_applied(of))
 
+    def expect(self, engine, rows, family: int = 4, network=None):
+        """What packets do, and that explain says the same of each."""
+        super().expect(engine, rows, family, network)
+        for source, target, what, wanted in rows:
+            proto, _, port = what.partition("/")
+            words = ["--protocol", proto, "--port", port] if port else ["--protocol", "icmp"]
+            said = self.ctl("explain", "--from", source.name, "--to", target.name, *words, "-o", "json").stdout
+            with self.subTest(explain=source.name, target=target.name, what=what):
+                self.assertEqual(json.loads(said)["verdict"], "allowed" if wanted else "denied", said)
+
+    def seen_as(self, source, target, end: str) -> str:
+        """How the node of the one end ("egress": the source) takes the other, by what explain says."""
+        words = ["--from", source.name, "--to", target.name, "--port", "3306", "-o", "json"]
+        return json.loads(self.ctl("explain", *words).stdout)[end]["other"]["text"]
+
     def remote(self, host: str, address: str) -> bool:
         """Whether the address is that of another node's endpoint, to the kernel of this host."""
         words = ["nft", "get", "element", "bridge", "bulkhead", "remote4", f"{{ {address} }}"]
@@ -178,6 +193,7 @@ class Routed(Hosts):
             stack.wait_in_force()
         self.expect(HOSTS["b"], [(local, database, "tcp/3306", True), *each(frontend, database, ANY, False)])
         self.assertFalse(self.remote("b", frontend.ip()))
+        self.assertIn("net1 is not shared", self.seen_as(frontend, database, "ingress"))
 
 
 class Confusion(Hosts):
@@ -224,6 +240,7 @@ class Confusion(Hosts):
         rival = self.run_on("b", "frontend-B", "frontend", ("--ip", "10.202.0.2"))
         self.wait_in_force()
         self.expect(HOSTS["a"], each(frontend, database, ANY, False))
+        self.assertIn("10.202.0.2 is claimed by two", self.seen_as(frontend, database, "ingress"))
         self.assertIn("10.202.0.2 is claimed by 2 endpoints of other nodes (a, b)", self.stacks["c"].status()["problems"])
         rival.remove()
         self.wait_in_force()

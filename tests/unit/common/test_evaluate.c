@@ -9,12 +9,14 @@
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define NODE         "node-1"
 
-enum { THINGS_MAX = 8 };
+enum { THINGS_MAX = 16 };
 
 /* What the evaluator borrows. */
 static struct network *networks[THINGS_MAX];
 static struct endpoint *endpoints[THINGS_MAX];
 static struct policy *policies[THINGS_MAX];
+static struct network *remote_networks[THINGS_MAX];
+static size_t remote_count;
 static size_t network_count, endpoint_count, policy_count;
 static struct evaluator *e;
 static struct verdict verdict;
@@ -32,34 +34,61 @@ static json_t *decode(char *text)
 	return record;
 }
 
-static void put_network(int n, const char *driver, enum isolation isolation)
+static struct network *make_network(int n, const char *driver, const char *shared)
 {
 	struct err err = {0};
 	cleanup_free char *id = xasprintf("net%d", n);
-	cleanup_json json_t *record = decode(xasprintf(
-		"{'v':1,'id':'net%d','name':'net%d','driver':'%s','bridge':'br-%d',"
-		"'subnets':['10.%d.0.0/16','fd00:%d::/64'],'shared':null,'isolation':null}",
-		n, n, driver, n, n, n));
+	cleanup_json json_t *record = decode(
+		xasprintf("{'v':1,'id':'net%d','name':'net%d','driver':'%s','bridge':'br-%d',"
+			  "'subnets':['10.%d.0.0/16','fd00:%d::/64'],'shared':%s,'isolation':null}",
+			n, n, driver, n, n, n, shared));
+	struct network *network = network_from_json(record, id, &err);
 
-	networks[network_count] = network_from_json(record, id, &err);
-	ck_assert_msg(networks[network_count] != NULL, "%s", err.text);
+	ck_assert_msg(network != NULL, "%s", err.text);
+	return network;
+}
+
+static void put_shared(int n, const char *driver, enum isolation isolation, const char *shared)
+{
+	networks[network_count] = make_network(n, driver, shared);
 	evaluator_network(e, networks[network_count++], isolation);
+}
+
+static void put_network(int n, const char *driver, enum isolation isolation)
+{
+	put_shared(n, driver, isolation, "null");
+}
+
+static struct endpoint *make_endpoint(
+	const char *node, const char *id, int network, const char *ipv4, const char *labels)
+{
+	struct err err = {0};
+	cleanup_json json_t *record = decode(xasprintf(
+		"{'v':1,'id':'%s','node':'%s','container':{'id':'c-%s','name':'%s','image':''},"
+		"'network':{'id':'net%d','name':'net%d','driver':'bridge'},'ipv4':'%s','ipv6':null,"
+		"'mac':null,'labels':%s,'rejected':{},'ports':[],'state':'running'}",
+		id, node, id, id, network, network, ipv4, labels));
+	struct endpoint *endpoint = endpoint_from_json(record, node, id, &err);
+
+	ck_assert_msg(endpoint != NULL, "%s", err.text);
+	return endpoints[endpoint_count++] = endpoint;
 }
 
 static void put_endpoint(const char *id, int network, const char *ipv4, const char *labels)
 {
-	struct err err = {0};
-	cleanup_json json_t *record = decode(xasprintf(
-		"{'v':1,'id':'%s','node':'" NODE
-		"','container':{'id':'c-%s','name':'%s','image':''},"
-		"'network':{'id':'net%d','name':'net%d','driver':'bridge'},'ipv4':'%s','ipv6':null,"
-		"'mac':null,'labels':%s,'rejected':{},'ports':[],'state':'running'}",
-		id, id, id, network, network, ipv4, labels));
-	struct endpoint *endpoint = endpoint_from_json(record, NODE, id, &err);
+	const struct endpoint *endpoint = make_endpoint(NODE, id, network, ipv4, labels);
 
-	ck_assert_msg(endpoint != NULL, "%s", err.text);
-	endpoints[endpoint_count++] = endpoint;
 	evaluator_endpoint(e, endpoint, endpoint->labels);
+}
+
+/* Of a node of its own, in a network of its own there. */
+static void put_remote(
+	const char *id, int network, const char *shared, const char *ipv4, const char *labels)
+{
+	const struct endpoint *endpoint = make_endpoint(id, id, network, ipv4, labels);
+
+	remote_networks[remote_count] = make_network(network, "bridge", shared);
+	evaluator_remote(e, endpoint, endpoint->labels, remote_networks[remote_count++]);
 }
 
 /* spec: what follows the selector */
@@ -95,6 +124,8 @@ static void teardown(void)
 	evaluator_free(e);
 	while (network_count)
 		network_free(networks[--network_count]);
+	while (remote_count)
+		network_free(remote_networks[--remote_count]);
 	while (endpoint_count)
 		endpoint_free(endpoints[--endpoint_count]);
 	while (policy_count)
@@ -131,12 +162,16 @@ static const char *by(enum policy_direction direction)
 	static const char *const standings[] = {[END_STRANGER] = "stranger",
 		[END_BYSTANDER] = "bystander",
 		[END_CONTESTED] = "contested",
-		[END_HOST] = "host"};
+		[END_HOST] = "host",
+		[END_REMOTE] = "remote",
+		[END_DISPUTED] = "disputed"};
 	static char text[POLICY_NAME_MAX + 32];
 	const struct end_walk *walk = &verdict.walks[direction];
 
 	if (walk->standing != END_ISOLATED)
 		return standings[walk->standing];
+	if (walk->closed)
+		return "closed";
 	if (!walk->decided)
 		return walk->step_count ? "no rule" : "no policy";
 	snprintf(text, sizeof(text), "%s[%d]", walk->decided->policy->name, walk->decided->rule);
@@ -293,6 +328,94 @@ START_TEST(test_an_address_of_two_is_closed)
 }
 END_TEST
 
+/* This node has a network of the domain, a private one, and a strict one of the domain. */
+static void setup_remote(void)
+{
+	put_shared(6, "bridge", ISOLATION_LABELLED, "'dom'");
+	put_shared(7, "bridge", ISOLATION_STRICT, "'dom'");
+	put_endpoint("in-strict", 7, "10.7.0.2", "{'role':'db'}");
+	put_policy("database", "role == `db`",
+		"'types':['ingress'],'egress':[],'ingress':[{'action':'allow','source':"
+		"{'selector':'role == `web`'}}]");
+	put_policy("web", "role == `web`",
+		"'types':['egress'],'ingress':[],'egress':[{'action':'allow','destination':"
+		"{'notSelector':'role == `web`'}}]");
+}
+
+START_TEST(test_endpoints_of_other_nodes_are_matched)
+{
+	setup_remote();
+	evaluator_finish(e);
+	put_remote("far", 8, "'dom'", "10.8.0.2", "{'role':'web'}");
+	put_remote("hidden", 5, "null", "10.5.0.2", "{'role':'web'}");
+	put_remote("apart", 9, "'elsewhere'", "10.9.0.2", "{'role':'web'}");
+	put_remote("outside", 8, "'dom'", "10.4.0.2", "{'role':'web'}");
+	put_remote("taken", 3, "'dom'", "10.3.0.2", "{'role':'web'}");
+	ck_assert(passes("10.8.0.2", "10.1.0.2"));
+	ck_assert_str_eq(by(DIR_EGRESS), "remote");
+	ck_assert_str_eq(by(DIR_INGRESS), "database[0]");
+	/* and not governed, whatever it is to its own node */
+	ck_assert(passes("10.8.0.2", "10.1.0.4"));
+	ck_assert(!passes("10.1.0.3", "10.8.0.2"));
+	ck_assert_str_eq(by(DIR_EGRESS), "no rule");
+	for (int n = 3; n <= 9; n++) {
+		cleanup_free char *ip = xasprintf("10.%d.0.2", n);
+
+		if (n == 3 || n == 4 || n == 5 || n == 9) {
+			ck_assert_msg(!passes(ip, "10.1.0.2"), "%s", ip);
+			ck_assert_str_eq(by(DIR_EGRESS), "stranger");
+		}
+	}
+}
+END_TEST
+
+START_TEST(test_who_has_the_address_here_wins)
+{
+	setup_remote();
+	put_endpoint("own", 6, "10.6.0.2", "{'docker/container':'own'}");
+	evaluator_finish(e);
+	put_remote("liar", 6, "'dom'", "10.6.0.2", "{'role':'web'}");
+	ck_assert(!passes("10.6.0.2", "10.1.0.2"));
+	ck_assert_str_eq(by(DIR_EGRESS), "bystander");
+	ck_assert_str_eq(by(DIR_INGRESS), "no rule");
+}
+END_TEST
+
+START_TEST(test_two_claims_of_other_nodes_are_nobodys)
+{
+	setup_remote();
+	evaluator_finish(e);
+	put_remote("one", 8, "'dom'", "10.8.0.2", "{'role':'web'}");
+	put_remote("two", 8, "'dom'", "10.8.0.2", "{'role':'db'}");
+	put_remote("three", 5, "null", "10.5.0.2", "{'role':'db'}");
+	ck_assert(!passes("10.8.0.2", "10.1.0.2"));
+	ck_assert_str_eq(by(DIR_EGRESS), "disputed");
+	ck_assert_str_eq(by(DIR_INGRESS), "closed");
+	/* not even by a rule about whom a selector does not match */
+	ck_assert(!passes("10.1.0.3", "10.8.0.2"));
+	ck_assert_str_eq(by(DIR_EGRESS), "closed");
+	ck_assert(passes("10.1.0.3", "10.5.0.2"));
+	/* who is not isolated has no chain that would */
+	ck_assert(passes("10.8.0.2", "10.1.0.4"));
+}
+END_TEST
+
+START_TEST(test_strict_networks_know_endpoints_of_their_domain)
+{
+	setup_remote();
+	evaluator_finish(e);
+	put_remote("known", 7, "'dom'", "10.7.0.9", "{'role':'web'}");
+	put_remote("one", 7, "'dom'", "10.7.0.8", "{'role':'web'}");
+	put_remote("two", 7, "'dom'", "10.7.0.8", "{'role':'web'}");
+	ck_assert(passes("10.7.0.9", "10.7.0.2"));
+	ck_assert_ptr_null(verdict.strict);
+	ck_assert(!passes("10.7.0.8", "10.7.0.2"));
+	ck_assert_ptr_nonnull(verdict.strict);
+	ck_assert(!passes("10.7.0.7", "10.7.0.2"));
+	ck_assert_ptr_nonnull(verdict.strict);
+}
+END_TEST
+
 START_TEST(test_the_host_is_not_policed)
 {
 	struct question question = tcp("10.1.0.1", "10.1.0.2", 22);
@@ -437,6 +560,10 @@ int main(void)
 	tcase_add_test(tcase, test_staged_takes_its_namesakes_place);
 	tcase_add_test(tcase, test_strict_networks_know_their_own);
 	tcase_add_test(tcase, test_an_address_of_two_is_closed);
+	tcase_add_test(tcase, test_endpoints_of_other_nodes_are_matched);
+	tcase_add_test(tcase, test_who_has_the_address_here_wins);
+	tcase_add_test(tcase, test_two_claims_of_other_nodes_are_nobodys);
+	tcase_add_test(tcase, test_strict_networks_know_endpoints_of_their_domain);
 	tcase_add_test(tcase, test_the_host_is_not_policed);
 	tcase_add_test(tcase, test_what_if_it_had_other_labels);
 	tcase_add_loop_test(tcase, test_fields, 0, COUNT(fields));

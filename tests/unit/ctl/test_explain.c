@@ -90,6 +90,51 @@ START_TEST(test_golden)
 }
 END_TEST
 
+static void golden_of(const char *name, const char *from, const char *to)
+{
+	const struct policy_flow flow = tcp(3306);
+	cleanup_json json_t *document = document_of(from, to, NULL, &flow);
+	cleanup_free char *text_name = xasprintf("ctl/explain-%s.txt", name);
+	cleanup_free char *json_name = xasprintf("ctl/explain-%s.json", name);
+	cleanup_free char *text = text_of(document, false), *json = text_of(document, true);
+
+	golden(text_name, text);
+	golden(json_name, json);
+}
+
+static const struct {
+	const char *name, *from, *to, *verdict, *seen;
+} across[] = {
+	{"shared", "web", "far", "allowed", "10.4.0.2 is far of node-2"},
+	{"shared-by-operator", "wide", "db", "allowed", "10.4.0.3 is wide of node-2"},
+	{"shared-bystander", "other", "far", "denied", "10.4.0.2 is far of node-2"},
+	{"shared-private", "hidden", "db", "denied", "its network net5 is not shared"},
+	{"shared-no-domain", "apart", "db", "denied",
+		"no network of node-1 is shared in the domain elsewhere"},
+	{"shared-taken", "taken", "db", "denied", "is within net9 of node-1"},
+	{"shared-local-owner", "double", "db", "denied", "is its own container mine"},
+	{"shared-contested", "twin", "db", "denied", "is claimed by two endpoints of other nodes"},
+	{"shared-contested-bystander", "rival", "other", "allowed",
+		"is claimed by two endpoints of other nodes"},
+};
+
+START_TEST(test_across_nodes)
+{
+	const struct policy_flow flow = tcp(3306);
+	cleanup_json json_t *document = NULL;
+	cleanup_free char *text = NULL;
+
+	teardown_store();
+	setup_shared();
+	document = document_of(across[_i].from, across[_i].to, NULL, &flow);
+	text = text_of(document, false);
+	ck_assert_str_eq(
+		json_string_value(json_object_get(document, "verdict")), across[_i].verdict);
+	ck_assert_msg(strstr(text, across[_i].seen) != NULL, "%s", text);
+	golden_of(across[_i].name, across[_i].from, across[_i].to);
+}
+END_TEST
+
 /* A tier ahead of the default one, which passes what partners may ask for; one that is not there; and whose addresses are whose. */
 static void add_tiers(void)
 {
@@ -139,10 +184,11 @@ static json_t *reach_of(const char *node, uint16_t port)
 	const struct policy_flow flow = tcp(port);
 	struct err err = {0};
 	struct outsiders outsiders cleanup_outsiders = {0};
+	CLEANUP(judge) struct judge *judge = judge_new(world, &policies);
 	json_t *document;
 
 	outsiders_add(&outsiders, &policies);
-	document = reach_document(world, &policies, node, &outsiders, &flow, &err);
+	document = reach_document(world, judge, node, &outsiders, &flow, &err);
 	ck_assert_msg(document != NULL, "%s", err.text);
 	return document;
 }
@@ -170,6 +216,56 @@ START_TEST(test_reach_golden)
 	fclose(memory);
 	golden("ctl/reach-80-all-nodes.txt", text);
 	free(text);
+}
+END_TEST
+
+static const char *reaches(const json_t *document, const char *from, const char *to)
+{
+	const json_t *pair;
+	size_t i;
+
+	json_array_foreach (json_object_get(document, "pairs"), i, pair)
+		if (!strcmp(json_string_value(json_object_get(pair, "from")), from) &&
+			!strcmp(json_string_value(json_object_get(pair, "to")), to))
+			return json_is_true(json_object_get(pair, "allowed")) ? "yes" : "no";
+	return "not told";
+}
+
+START_TEST(test_reach_across_nodes)
+{
+	static const char *const names[] = {
+		"web", "other", "db", "wide", "twin", "double", "taken"};
+	const struct policy_flow flow = tcp(3306);
+	cleanup_json json_t *all = NULL, *one = NULL;
+
+	teardown_store();
+	setup_shared();
+	all = reach_of(NULL, 3306);
+	one = reach_of("node-1", 3306);
+	ck_assert_str_eq(reaches(all, "node-1/web", "node-2/far@net4"), "yes");
+	ck_assert_str_eq(reaches(all, "node-2/far@net4", "node-1/web"), "no");
+	ck_assert_str_eq(reaches(all, "node-1/web", "node-2/far@net5"), "not told");
+	ck_assert_str_eq(reaches(all, "node-1/db", "node-2/apart"), "not told");
+	ck_assert_str_eq(reaches(one, "web", "db"), "yes");
+	ck_assert_str_eq(reaches(one, "web", "far@net4"), "not told");
+	for (size_t i = 0; i < COUNT(names) * COUNT(names); i++) {
+		const char *from = names[i / COUNT(names)], *to = names[i % COUNT(names)];
+		bool here = i / COUNT(names) < 3, there = i % COUNT(names) < 3;
+		cleanup_free char *a = xasprintf("node-%d/%s", here ? 1 : 2, from);
+		cleanup_free char *b = xasprintf("node-%d/%s", there ? 1 : 2, to);
+		cleanup_json json_t *explained = NULL;
+
+		if (here == there)
+			continue;
+		explained = document_of(from, to, NULL, &flow);
+		ck_assert_msg(
+			!strcmp(reaches(all, a, b),
+				!strcmp(json_string_value(json_object_get(explained, "verdict")),
+					"allowed")
+					? "yes"
+					: "no"),
+			"%s %s: %s", a, b, reaches(all, a, b));
+	}
 }
 END_TEST
 
@@ -323,6 +419,29 @@ START_TEST(test_diff_golden)
 END_TEST
 
 /* A set that comes, and a tier whose word changes. */
+START_TEST(test_diff_across_nodes)
+{
+	static const char *const closed[][2] = {{"database",
+		"'selector':'role == `db`','types':['ingress'],'egress':[],'ingress':[]"}};
+	cleanup_json json_t *all = NULL, *one = NULL;
+	cleanup_free char *all_text = NULL, *one_text = NULL;
+
+	teardown_store();
+	setup_shared();
+	all = diff_of(NULL, closed, 1);
+	one = diff_of("node-1", closed, 1);
+	all_text = diff_text_of(all);
+	one_text = diff_text_of(one);
+	ck_assert_ptr_nonnull(
+		strstr(all_text, "closed: node-1/web -> node-2/far@net4, tcp 3306\n"));
+	ck_assert_ptr_nonnull(strstr(all_text, "closed: node-2/wide -> node-1/db, tcp 3306\n"));
+	ck_assert_ptr_null(strstr(all_text, "node-1/web -> node-2/far@net5"));
+	ck_assert_ptr_null(strstr(all_text, "node-2/twin -> node-1/db"));
+	ck_assert_ptr_nonnull(strstr(one_text, "closed: web -> db, tcp 3306\n"));
+	ck_assert_ptr_null(strstr(one_text, "far"));
+}
+END_TEST
+
 START_TEST(test_diff_of_tiers)
 {
 	cleanup_json json_t *records = NULL, *document = NULL;
@@ -403,6 +522,15 @@ START_TEST(test_ends)
 	ck_assert_ptr_nonnull(strstr(err.text, "the host of node node-1 is a stranger"));
 	ck_assert_int_eq(ends_resolve(world, "host", "far", "node-1", &ends, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "the host of node node-1 is a stranger"));
+	/* on two nodes, where they share a domain */
+	teardown_store();
+	setup_shared();
+	ck_assert_int_eq(ends_resolve(world, "web", "far", NULL, &ends, &err), 0);
+	ck_assert_str_eq(ends.end[DIR_INGRESS].endpoint->record->network_name, "net4");
+	ck_assert_str_eq(ends.nodes[DIR_EGRESS], "node-1");
+	ck_assert_str_eq(ends.nodes[DIR_INGRESS], "node-2");
+	teardown_store();
+	setup_store();
 	refused("host", "host", "which address of the host is not known");
 	refused("host", "host:10.1.0.1", "both are the host");
 	refused("198.51.100.1", "host", "which address of the host is not known");
@@ -457,12 +585,15 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup_store, teardown_store);
 	tcase_add_loop_test(tcase, test_golden, 0, COUNT(cases));
+	tcase_add_loop_test(tcase, test_across_nodes, 0, COUNT(across));
 	tcase_add_loop_test(tcase, test_tiers_golden, 0, COUNT(tiered));
 	tcase_add_test(tcase, test_reach_golden);
+	tcase_add_test(tcase, test_reach_across_nodes);
 	tcase_add_test(tcase, test_reach_agrees_with_explain);
 	tcase_add_test(tcase, test_advice_helps);
 	tcase_add_loop_test(tcase, test_line_diff, 0, COUNT(texts));
 	tcase_add_test(tcase, test_diff_golden);
+	tcase_add_test(tcase, test_diff_across_nodes);
 	tcase_add_test(tcase, test_diff_of_tiers);
 	tcase_add_test(tcase, test_diff_of_the_same);
 	tcase_add_test(tcase, test_diff_of_staging);

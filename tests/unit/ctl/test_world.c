@@ -64,6 +64,25 @@ static const struct world_endpoint *find(const char *id)
 	ck_abort_msg("no endpoint %s", id);
 }
 
+static void add_shared_network(
+	const char *node, const char *name, const char *subnet, const char *shared)
+{
+	cleanup_free char *id = xasprintf("n-%s", name);
+	cleanup_free char *text = xasprintf(
+		"{\"v\":1,\"id\":\"%s\",\"name\":\"%s\",\"driver\":\"bridge\",\"bridge\":\"br0\","
+		"\"subnets\":[\"%s\"],\"shared\":%s,\"isolation\":null}",
+		id, name, subnet, shared);
+
+	add(KIND_NETWORK, node, id, text);
+}
+
+static enum claim_standing standing(const char *id, const char *node)
+{
+	const struct world_endpoint *endpoint = find(id);
+
+	return world_claim(world, endpoint, &endpoint->record->ipv4, node).standing;
+}
+
 static void expect_network(const char *name, enum isolation isolation, const char *source)
 {
 	size_t count;
@@ -154,6 +173,36 @@ START_TEST(who_is_isolated)
 }
 END_TEST
 
+START_TEST(says_why_another_nodes_endpoint_is_a_stranger)
+{
+	const struct world_endpoint *endpoint;
+	struct claim claim;
+
+	add_shared_network("a", "here", "10.1.0.0/24", "\"dom\"");
+	add_shared_network("b", "bridge", "10.0.0.0/24", "\"dom\"");
+	add_shared_network("b", "narrow", "10.0.1.0/24", "\"dom\"");
+	add_shared_network("b", "private", "10.0.0.0/24", "null");
+	add_shared_network("c", "wide", "10.0.0.0/16", "null");
+	add_endpoint("b", "counts", "x", "bridge", "{}");
+	add_endpoint("b", "outside", "x", "narrow", "{}");
+	add_endpoint("b", "private", "x", "private", "{}");
+	add_endpoint("b", "lost", "x", "nowhere", "{}");
+	world_finish(world);
+	endpoint = find("counts");
+	ck_assert_str_eq(endpoint->network->name, "bridge");
+	ck_assert_int_eq(standing("counts", "a"), CLAIM_COUNTS);
+	ck_assert_int_eq(standing("counts", "d"), CLAIM_NO_DOMAIN);
+	ck_assert_int_eq(standing("outside", "a"), CLAIM_OUTSIDE);
+	ck_assert_int_eq(standing("private", "a"), CLAIM_PRIVATE);
+	ck_assert_int_eq(standing("lost", "a"), CLAIM_NO_NETWORK);
+	claim = world_claim(world, endpoint, &endpoint->record->ipv4, "c");
+	ck_assert_int_eq(claim.standing, CLAIM_TAKEN);
+	ck_assert_str_eq(claim.by->name, "wide");
+	claim = world_claim(world, endpoint, &endpoint->record->ipv6, "a");
+	ck_assert_int_eq(claim.standing, CLAIM_NO_ADDRESS);
+}
+END_TEST
+
 START_TEST(sorts_by_node_container_and_network)
 {
 	static const char *const order[] = {"e4", "e3", "e2", "e1"};
@@ -215,6 +264,7 @@ int main(void)
 	tcase_add_test(t, operator_labels_stand_over_the_containers);
 	tcase_add_test(t, the_first_that_speaks_decides_isolation);
 	tcase_add_test(t, who_is_isolated);
+	tcase_add_test(t, says_why_another_nodes_endpoint_is_a_stranger);
 	tcase_add_test(t, sorts_by_node_container_and_network);
 	tcase_add_test(t, refuses_what_cannot_be_decoded);
 	suite_add_tcase(s, t);

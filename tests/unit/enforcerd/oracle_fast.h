@@ -10,6 +10,9 @@ struct f_world {
 	struct network *networks[O_NETWORKS];
 	struct endpoint *endpoints[O_ENDPOINTS];
 	struct labels *labels[O_ENDPOINTS];
+	struct network *peers[O_PEERS][O_PEER_NETWORKS];
+	struct endpoint *remotes[O_REMOTES];
+	struct labels *remote_labels[O_REMOTES];
 	struct policy *policies[O_POLICIES];
 	struct tier *tiers[O_TIERS];
 	struct netset *netsets[O_NETSETS];
@@ -26,12 +29,13 @@ static json_t *f_decode(char *text)
 }
 
 /* The record's, and the operator's over them. */
-static struct labels *f_labels(const struct o_world *w, int i, const struct endpoint *record)
+static struct labels *f_labels(const struct o_world *w, const struct o_endpoint *endpoint,
+	bool node, const struct endpoint *record)
 {
 	struct labels *labels = labels_copy(record->labels);
 	int values[O_KEYS];
 
-	s_labels(w, &w->endpoints[i], values);
+	s_labels(w, endpoint, node, values);
 	for (int k = 0; k < O_KEYS; k++)
 		if (values[k] != O_NONE)
 			labels_set(labels, o_keys[k], o_values[k][values[k]]);
@@ -42,12 +46,41 @@ static void f_add_endpoint(struct f_world *f, const struct o_world *w, int i)
 {
 	struct err err = {0};
 	cleanup_free char *id = xasprintf("ep%d", i);
-	cleanup_json json_t *record = f_decode(o_endpoint_record(&w->endpoints[i], id));
+	cleanup_json json_t *record = f_decode(o_endpoint_record(&w->endpoints[i], NODE, id));
 
 	f->endpoints[i] = endpoint_from_json(record, NODE, id, &err);
 	ck_assert_msg(f->endpoints[i] != NULL, "%s", err.text);
-	f->labels[i] = f_labels(w, i, f->endpoints[i]);
+	f->labels[i] = f_labels(w, &w->endpoints[i], true, f->endpoints[i]);
 	evaluator_endpoint(f->evaluator, f->endpoints[i], f->labels[i]);
+}
+
+static void f_add_peer(struct f_world *f, const struct o_world *w, int peer)
+{
+	struct err err = {0};
+
+	for (int i = 0; i < O_PEER_NETWORKS; i++) {
+		cleanup_free char *id = xasprintf("net%d0000000", i + 1);
+		cleanup_json json_t *record =
+			f_decode(o_network_text(i, O_NONE, w->peers[peer][i]));
+
+		f->peers[peer][i] = network_from_json(record, id, &err);
+		ck_assert_msg(f->peers[peer][i] != NULL, "%s", err.text);
+	}
+}
+
+static void f_add_remote(struct f_world *f, const struct o_world *w, int i)
+{
+	const struct o_remote *remote = &w->remotes[i];
+	const char *node = o_peers[remote->peer];
+	struct err err = {0};
+	cleanup_free char *id = xasprintf("far%d", i);
+	cleanup_json json_t *record = f_decode(o_endpoint_record(&remote->endpoint, node, id));
+
+	f->remotes[i] = endpoint_from_json(record, node, id, &err);
+	ck_assert_msg(f->remotes[i] != NULL, "%s", err.text);
+	f->remote_labels[i] = f_labels(w, &remote->endpoint, false, f->remotes[i]);
+	evaluator_remote(f->evaluator, f->remotes[i], f->remote_labels[i],
+		f->peers[remote->peer][remote->endpoint.network]);
 }
 
 static void f_add_tier(struct f_world *f, const struct o_world *w, int i)
@@ -91,6 +124,8 @@ static void f_open(struct f_world *f, const struct o_world *w)
 	}
 	for (int i = 0; i < w->endpoint_count; i++)
 		f_add_endpoint(f, w, i);
+	for (int i = 0; i < O_PEERS; i++)
+		f_add_peer(f, w, i);
 	for (int i = 0; i < w->policy_count; i++) {
 		cleanup_json json_t *record = f_decode(o_policy_record(w, &w->policies[i]));
 
@@ -103,6 +138,8 @@ static void f_open(struct f_world *f, const struct o_world *w)
 	for (int i = 0; i < O_NETSETS; i++)
 		f_add_netset(f, w, i);
 	evaluator_finish(f->evaluator);
+	for (int i = 0; i < w->remote_count; i++)
+		f_add_remote(f, w, i);
 }
 
 static void f_close(struct f_world *f)
@@ -113,6 +150,12 @@ static void f_close(struct f_world *f)
 	for (int i = 0; i < O_ENDPOINTS; i++) {
 		endpoint_free(f->endpoints[i]);
 		labels_free(f->labels[i]);
+	}
+	for (int i = 0; i < O_PEERS * O_PEER_NETWORKS; i++)
+		network_free(f->peers[i / O_PEER_NETWORKS][i % O_PEER_NETWORKS]);
+	for (int i = 0; i < O_REMOTES; i++) {
+		endpoint_free(f->remotes[i]);
+		labels_free(f->remote_labels[i]);
 	}
 	for (int i = 0; i < O_POLICIES; i++)
 		policy_free(f->policies[i]);

@@ -3,7 +3,7 @@
 #ifndef BULKHEAD_TEST_ORACLE_SHRINK_H
 #define BULKHEAD_TEST_ORACLE_SHRINK_H
 
-#include "tests/unit/enforcerd/oracle_world.h"
+#include "tests/unit/enforcerd/oracle_records.h"
 
 /* The n-th simplification that is still possible is carried out; *n counts down to it. */
 #define O_TRY(n, possible, change)                 \
@@ -80,6 +80,8 @@ static bool o_simplify(struct o_world *w, int n)
 	for (int i = 0; i < w->endpoint_count; i++)
 		O_TRY(&n, w->endpoint_count > 1,
 			w->endpoints[i] = w->endpoints[--w->endpoint_count]);
+	for (int i = 0; i < w->remote_count; i++)
+		O_TRY(&n, true, w->remotes[i] = w->remotes[--w->remote_count]);
 	for (int i = 0; i < w->policy_count; i++)
 		if (o_simplify_policy(w, &w->policies[i], &n))
 			return true;
@@ -94,6 +96,16 @@ static bool o_simplify(struct o_world *w, int n)
 	for (int i = 0; i < w->endpoint_count; i++)
 		if (o_simplify_endpoint(&w->endpoints[i], &n))
 			return true;
+	for (int i = 0; i < w->remote_count; i++)
+		if (o_simplify_endpoint(&w->remotes[i].endpoint, &n))
+			return true;
+	for (int i = 0; i < O_NETWORKS; i++)
+		O_TRY(&n, w->shared[i] != O_NONE, w->shared[i] = O_NONE);
+	for (int i = 0; i < O_PEERS * O_PEER_NETWORKS; i++) {
+		int *domain = &w->peers[i / O_PEER_NETWORKS][i % O_PEER_NETWORKS];
+
+		O_TRY(&n, *domain != O_NONE, *domain = O_NONE);
+	}
 	for (int any = 0; any < 2; any++) {
 		for (int i = 0; i < O_VALUES; i++)
 			O_TRY(&n, w->overlays[i][any].there, w->overlays[i][any].there = false);
@@ -135,6 +147,8 @@ static char *o_describe(const struct o_world *w, const struct o_flow *flow)
 	strbuf_addf(&out, "--isolation %s%s\n", isolation_name((enum isolation)w->isolation),
 		w->strict_by_flag ? " --strict-network *2" : "");
 	o_add_node(w, &batch);
+	for (int peer = 0; w->remote_count && peer < O_PEERS; peer++)
+		o_add_peer(w, peer, &batch);
 	o_add_policies(w, &batch);
 	for (size_t i = 0; i < batch.count; i++)
 		strbuf_addf(&out, "%s %s\n", batch.items[i].id, batch.items[i].record);

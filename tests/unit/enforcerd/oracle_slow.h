@@ -7,7 +7,7 @@
 #define BULKHEAD_TEST_ORACLE_SLOW_H
 
 #include "common/evaluate.h"
-#include "tests/unit/enforcerd/oracle_world.h"
+#include "tests/unit/enforcerd/oracle_records.h"
 
 #include <arpa/inet.h>
 
@@ -26,7 +26,9 @@ struct s_verdict {
 
 /* --- labels and isolation ---------------------------------------------------------------------- */
 
-static void s_labels(const struct o_world *w, const struct o_endpoint *endpoint, int labels[O_KEYS])
+/* node: whether it is of this one. */
+static void s_labels(
+	const struct o_world *w, const struct o_endpoint *endpoint, bool node, int labels[O_KEYS])
 {
 	const struct o_overlay *own = &w->overlays[endpoint->name][0];
 	const struct o_overlay *any = &w->overlays[endpoint->name][1];
@@ -37,7 +39,7 @@ static void s_labels(const struct o_world *w, const struct o_endpoint *endpoint,
 			continue;
 		if (any->there && any->labels[k] != O_NONE)
 			labels[k] = any->labels[k];
-		if (own->there && own->labels[k] != O_NONE)
+		if (node && own->there && own->labels[k] != O_NONE)
 			labels[k] = own->labels[k];
 	}
 }
@@ -168,6 +170,53 @@ static int s_owners(const struct o_world *w, const char *ip, int *owner)
 				count++;
 			}
 	return count;
+}
+
+/* --- other nodes ------------------------------------------------------------------------------- */
+
+/* Whether it is of a network that both nodes share, and nobody else can be meant by the address here. */
+static bool s_counts(const struct o_world *w, const struct o_remote *remote, const char *ip)
+{
+	int domain = w->peers[remote->peer][remote->endpoint.network];
+	bool shared = false;
+
+	for (int family = 0; family < 2; family++)
+		if (*remote->endpoint.ips[family] &&
+			!s_in_network(remote->endpoint.ips[family], remote->endpoint.network))
+			return false;
+	for (int n = 0; n < O_NETWORKS; n++)
+		if (domain != O_NONE && w->shared[n] == domain)
+			shared = true;
+	for (int n = 0; n < O_NETWORKS; n++)
+		if (w->shared[n] != domain && s_in_network(ip, n))
+			return false;
+	return shared;
+}
+
+/* How many endpoints of other nodes have it and count, and the last of them. */
+static int s_claims(const struct o_world *w, const char *ip, const struct o_remote **remote)
+{
+	int count = 0;
+
+	for (int i = 0; i < w->remote_count; i++)
+		for (int family = 0; family < 2; family++)
+			if (!strcmp(w->remotes[i].endpoint.ips[family], ip) &&
+				s_counts(w, &w->remotes[i], ip)) {
+				*remote = &w->remotes[i];
+				count++;
+			}
+	return count;
+}
+
+/* Of nobody here: END_REMOTE, END_DISPUTED or END_STRANGER. */
+static enum end_standing s_elsewhere(
+	const struct o_world *w, const char *ip, const struct o_remote **remote)
+{
+	int owner = O_NONE, claims = s_claims(w, ip, remote);
+
+	if (s_owners(w, ip, &owner) || !claims)
+		return END_STRANGER;
+	return claims == 1 ? END_REMOTE : END_DISPUTED;
 }
 
 /* --- rules ------------------------------------------------------------------------------------- */
@@ -416,8 +465,10 @@ static void s_walk(const struct o_world *w, enum policy_direction dir, const str
 {
 	int end = dir == DIR_EGRESS ? 0 : 1, owner = O_NONE, policy = O_NONE, rule = O_NONE;
 	int owners = s_owners(w, flow->ips[end], &owner);
+	const struct o_remote *remote = NULL;
 
-	*walk = (struct s_walk){END_STRANGER, O_NONE, O_NONE, true, false};
+	*walk = (struct s_walk){
+		s_elsewhere(w, flow->ips[end], &remote), O_NONE, O_NONE, true, false};
 	if (owners > 1) {
 		walk->standing = END_CONTESTED;
 		walk->allowed = false;
@@ -428,6 +479,9 @@ static void s_walk(const struct o_world *w, enum policy_direction dir, const str
 	if (!s_is_isolated(w, &w->endpoints[owner], labels[end]))
 		return;
 	walk->standing = END_ISOLATED;
+	walk->allowed = false;
+	if (s_elsewhere(w, flow->ips[1 - end], &remote) == END_DISPUTED)
+		return;
 	walk->allowed = s_decide(w, dir, flow, labels, false, &walk->policy, &walk->rule);
 	if (s_any_staged(w, dir, labels[end]))
 		walk->staged_denies = !s_decide(w, dir, flow, labels, true, &policy, &rule);
@@ -436,9 +490,14 @@ static void s_walk(const struct o_world *w, enum policy_direction dir, const str
 static bool s_unknown(const struct o_world *w, const char *ip)
 {
 	int owner = O_NONE, owners = s_owners(w, ip, &owner);
+	const struct o_remote *remote = NULL;
+	bool far = s_elsewhere(w, ip, &remote) == END_REMOTE;
 
 	for (int n = 0; n < O_NETWORKS; n++) {
 		bool known = owners == 1 && w->endpoints[owner].network == n;
+
+		if (far)
+			known = w->shared[n] == w->peers[remote->peer][remote->endpoint.network];
 
 		if (s_isolation(w, n) == ISOLATION_STRICT && !strcmp(o_driver(n), "bridge") &&
 			s_in_network(ip, n) && !known)
@@ -454,11 +513,15 @@ UNUSED_HELPER void s_evaluate(
 	const int *labels[2] = {NULL, NULL};
 
 	for (int end = 0; end < 2; end++) {
+		const struct o_remote *remote = NULL;
 		int owner = O_NONE;
 
-		if (s_owners(w, flow->ips[end], &owner) != 1)
+		if (s_owners(w, flow->ips[end], &owner) == 1)
+			s_labels(w, &w->endpoints[owner], true, label_space[end]);
+		else if (s_elsewhere(w, flow->ips[end], &remote) == END_REMOTE)
+			s_labels(w, &remote->endpoint, false, label_space[end]);
+		else
 			continue;
-		s_labels(w, &w->endpoints[owner], label_space[end]);
 		labels[end] = label_space[end];
 	}
 	s_walk(w, DIR_EGRESS, flow, labels, &verdict->walks[DIR_EGRESS]);

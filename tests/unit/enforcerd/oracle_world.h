@@ -23,6 +23,9 @@ enum {
 	O_OVERLAYS = 4,
 	O_TIERS = 3, /* beside the default one */
 	O_NETSETS = 3,
+	O_PEERS = 2,         /* other nodes */
+	O_PEER_NETWORKS = 4, /* those of this node's addresses, and one more */
+	O_REMOTES = 6,
 	O_NONE = -1
 };
 
@@ -35,6 +38,9 @@ static const double o_orders[] = {-1.5, 10, 10, 20.25};
 static const char *const o_tier_names[O_TIERS] = {"ops", "a-team", "later"};
 static const double o_tier_orders[] = {-1.5, 100, 100, 1000000, 2000000.5};
 static const char *const o_netset_names[O_NETSETS] = {"partners", "b", "a"};
+
+static const char *const o_peers[O_PEERS] = {"b", "c"};
+static const char *const o_domains[] = {"dom", "other"};
 
 static const char *const o_cidrs[][7] = {
 	{"10.1.0.0/24", "10.0.0.0/8", "0.0.0.0/0", "10.1.0.3/32", "10.2.0.2/31", "192.0.0.0/16",
@@ -139,6 +145,12 @@ struct o_overlay {
 	int labels[O_DERIVED];
 };
 
+/* An endpoint of another node. */
+struct o_remote {
+	int peer;
+	struct o_endpoint endpoint; /* its network: one of the peer's */
+};
+
 struct o_world {
 	struct o_node nodes[O_NODES];
 	int node_count;
@@ -153,6 +165,10 @@ struct o_world {
 	struct o_tier tiers[O_TIERS];
 	struct o_netset netsets[O_NETSETS];
 	struct o_overlay overlays[O_VALUES][2]; /* by container name; of this node, of any */
+	int shared[O_NETWORKS];                 /* domains of this node's networks, or O_NONE */
+	int peers[O_PEERS][O_PEER_NETWORKS];    /* and of the others' */
+	struct o_remote remotes[O_REMOTES];
+	int remote_count;
 };
 
 struct o_flow {
@@ -326,6 +342,53 @@ static void o_endpoint(struct o_endpoint *endpoint)
 	endpoint->labels[O_DERIVED] = endpoint->name;
 }
 
+/* One whose network is not the one that its address is of is not to be believed. */
+static void o_remote(struct o_remote *remote)
+{
+	struct o_endpoint *endpoint = &remote->endpoint;
+	int n = o_draw(O_PEER_NETWORKS), host = 2 + o_draw(4);
+
+	o_endpoint(endpoint);
+	remote->peer = o_draw(O_PEERS);
+	endpoint->network = n;
+	endpoint->rejected = false;
+	snprintf(endpoint->ips[0], sizeof(endpoint->ips[0]), "10.%d.0.%d", o_one_in(10) ? 9 : n + 1,
+		host);
+	if (*endpoint->ips[1])
+		snprintf(endpoint->ips[1], sizeof(endpoint->ips[1]), "fd00:%d::%d",
+			o_one_in(10) ? 9 : n + 1, host);
+}
+
+static int o_domain(void)
+{
+	return o_one_in(3) ? O_NONE : o_one_in(5);
+}
+
+/* Whether worlds may have other nodes: a third of them do. A port on the host's bridges is no way for their packets: where packets are real, they have none. */
+static bool o_with_peers;
+
+static void o_neighbours(struct o_world *w)
+{
+	bool any = o_with_peers && o_one_in(3);
+
+	for (int i = 0; i < O_NETWORKS; i++)
+		w->shared[i] = any ? o_domain() : O_NONE;
+	for (int peer = 0; peer < O_PEERS; peer++)
+		for (int i = 0; i < O_PEER_NETWORKS; i++)
+			w->peers[peer][i] = any ? o_domain() : O_NONE;
+	w->remote_count = any ? o_draw(O_REMOTES + 1) : 0;
+	for (int i = 0; i < w->remote_count; i++)
+		o_remote(&w->remotes[i]);
+	/* two of one address, by chance, would be rare */
+	if (w->remote_count > 1 && o_one_in(3)) {
+		struct o_endpoint *first = &w->remotes[0].endpoint,
+				  *second = &w->remotes[1].endpoint;
+
+		second->network = first->network;
+		memcpy(second->ips, first->ips, sizeof(second->ips));
+	}
+}
+
 static int o_isolation(int n)
 {
 	return o_one_in(n) ? o_draw(3) : O_NONE;
@@ -358,6 +421,7 @@ static void o_world(struct o_world *w)
 			for (int k = 0; k < O_DERIVED; k++)
 				overlay->labels[k] = o_one_in(2) ? o_draw(O_VALUES) : O_NONE;
 		}
+	o_neighbours(w);
 }
 
 /* An endpoint's, most of the time; nobody's of a network; outside. */
@@ -366,6 +430,8 @@ static void o_address(const struct o_world *w, int family, char ip[40])
 	const char *own = w->endpoints[o_draw(w->endpoint_count)].ips[family];
 	int n = 1 + o_draw(O_NETWORKS);
 
+	if (w->remote_count && o_one_in(3))
+		own = w->remotes[o_draw(w->remote_count)].endpoint.ips[family];
 	if (o_draw(5) && *own)
 		snprintf(ip, 40, "%s", own);
 	else if (o_draw(2))
@@ -390,315 +456,6 @@ static void o_flow(const struct o_world *w, struct o_flow *flow)
 		flow->icmp_type = o_one_in(2) ? 8 : o_draw(3);
 		flow->icmp_code = o_draw(2);
 	}
-}
-
-/* --- records ----------------------------------------------------------------------------------- */
-
-static void o_selector_text(const struct o_world *w, int at, struct strbuf *out)
-{
-	static const char *const words[] = {[O_EQ] = "==",
-		[O_NE] = "!=",
-		[O_IN] = "in",
-		[O_NOT_IN] = "not in",
-		[O_CONTAINS] = "contains",
-		[O_STARTS_WITH] = "starts with",
-		[O_ENDS_WITH] = "ends with"};
-	const struct o_node *node = &w->nodes[at];
-	const char *const *values = o_values[node->key];
-
-	if (node->op == O_ALL) {
-		strbuf_add(out, "all()");
-	} else if (node->op == O_HAS) {
-		strbuf_addf(out, "has(%s)", o_keys[node->key]);
-	} else if (node->op == O_EQ || node->op == O_NE) {
-		strbuf_addf(out, "%s %s '%s'", o_keys[node->key], words[node->op],
-			values[node->values[0]]);
-	} else if (node->op >= O_CONTAINS && node->op <= O_ENDS_WITH) {
-		strbuf_addf(out, "%s %s '%s'", o_keys[node->key], words[node->op],
-			o_parts[node->values[0]]);
-	} else if (node->op == O_IN || node->op == O_NOT_IN) {
-		strbuf_addf(out, "%s %s {'%s', \"%s\"}", o_keys[node->key], words[node->op],
-			values[node->values[0]], values[node->values[1]]);
-	} else {
-		strbuf_add(out, node->op == O_NOT ? "!(" : "(");
-		o_selector_text(w, node->left, out);
-		if (node->op != O_NOT) {
-			strbuf_add(out, node->op == O_AND ? " && " : " || ");
-			o_selector_text(w, node->right, out);
-		}
-		strbuf_add(out, ")");
-	}
-}
-
-static void o_put_selector(const struct o_world *w, json_t *to, const char *name, int at)
-{
-	cleanup_strbuf struct strbuf text = {0};
-
-	if (at == O_NONE)
-		return;
-	o_selector_text(w, at, &text);
-	json_object_set_new(to, name, json_string(text.text));
-}
-
-static void o_put_nets(json_t *to, const char *name, int family, const int *items, int count)
-{
-	json_t *list = json_array();
-
-	for (int i = 0; i < count; i++)
-		json_array_append_new(list, json_string(o_cidrs[family][items[i]]));
-	if (count)
-		json_object_set(to, name, list);
-	json_decref(list);
-}
-
-static void o_put_ports(json_t *to, const char *name, const int *items, int count)
-{
-	json_t *list = json_array();
-
-	for (int i = 0; i < count; i++) {
-		const struct port_range *range = &o_ports[items[i]];
-		cleanup_free char *text = xasprintf("%u:%u", range->first, range->last);
-
-		json_array_append_new(list, range->first == range->last ? json_integer(range->first)
-									: json_string(text));
-	}
-	if (count)
-		json_object_set(to, name, list);
-	json_decref(list);
-}
-
-static json_t *o_entity_json(const struct o_world *w, const struct o_entity *entity, int family)
-{
-	json_t *to = json_object();
-
-	o_put_selector(w, to, "selector", entity->selector);
-	o_put_selector(w, to, "notSelector", entity->not_selector);
-	if (entity->tag != O_NONE)
-		json_object_set_new(to, "tag", json_string(o_keys[entity->tag]));
-	if (entity->not_tag != O_NONE)
-		json_object_set_new(to, "notTag", json_string(o_keys[entity->not_tag]));
-	o_put_nets(to, "nets", family, entity->nets, entity->net_count);
-	o_put_nets(to, "notNets", family, entity->not_nets, entity->not_net_count);
-	o_put_ports(to, "ports", entity->ports, entity->port_count);
-	o_put_ports(to, "notPorts", entity->not_ports, entity->not_port_count);
-	return to;
-}
-
-static void o_put_protocol(json_t *to, const char *name, int at)
-{
-	if (at == O_NONE)
-		return;
-	json_object_set_new(to, name,
-		o_protocols[at].word ? json_string(o_protocols[at].word)
-				     : json_integer(o_protocols[at].number));
-}
-
-static void o_put_icmp(json_t *to, const char *name, const struct o_icmp *icmp)
-{
-	json_t *match;
-
-	if (icmp->type == O_NONE)
-		return;
-	match = json_pack("{s:i}", "type", icmp->type);
-	if (icmp->code != O_NONE)
-		json_object_set_new(match, "code", json_integer(icmp->code));
-	json_object_set_new(to, name, match);
-}
-
-static json_t *o_rule_json(const struct o_world *w, const struct o_rule *rule)
-{
-	json_t *to = json_pack("{s:s}", "action", policy_action_name(rule->action));
-
-	if (rule->ip_version)
-		json_object_set_new(to, "ipVersion", json_integer(rule->ip_version));
-	o_put_protocol(to, "protocol", rule->protocol);
-	o_put_protocol(to, "notProtocol", rule->not_protocol);
-	o_put_icmp(to, "icmp", &rule->icmp);
-	o_put_icmp(to, "notICMP", &rule->not_icmp);
-	json_object_set_new(to, "source", o_entity_json(w, &rule->ends[0], rule->family));
-	json_object_set_new(to, "destination", o_entity_json(w, &rule->ends[1], rule->family));
-	return to;
-}
-
-static char *o_dump(json_t *record)
-{
-	char *text = json_dumps(record, JSON_COMPACT | JSON_SORT_KEYS);
-
-	ck_assert_ptr_nonnull(text);
-	json_decref(record);
-	return text;
-}
-
-static char *o_policy_record(const struct o_world *w, const struct o_policy *policy)
-{
-	json_t *spec = json_object();
-	json_t *types = json_array();
-
-	if (policy->order != O_NONE)
-		json_object_set_new(spec, "order", json_real(o_orders[policy->order]));
-	if (policy->tier != O_NONE)
-		json_object_set_new(spec, "tier", json_string(o_tier_names[policy->tier]));
-	if (policy->staged)
-		json_object_set_new(spec, "staged", json_true());
-	o_put_selector(w, spec, "selector", policy->selector);
-	for (int dir = 0; dir < DIR_COUNT; dir++) {
-		const char *word = policy_direction_name((enum policy_direction)dir);
-		json_t *rules = json_array();
-
-		if (policy->governs[dir])
-			json_array_append_new(types, json_string(word));
-		for (int i = 0; i < policy->rule_count[dir]; i++)
-			json_array_append_new(rules, o_rule_json(w, &policy->rules[dir][i]));
-		json_object_set_new(spec, word, rules);
-	}
-	json_object_set_new(spec, "types", types);
-	return o_dump(json_pack("{s:i,s:s,s:s*,s:o}", "v", 1, "name", o_policy_names[policy->name],
-		"form", policy->tier == O_NONE ? NULL : "v3", "spec", spec));
-}
-
-static char *o_tier_record(const struct o_tier *tier, const char *name)
-{
-	json_t *spec = json_pack("{s:s}", "defaultAction", tier->passes ? "pass" : "deny");
-
-	if (tier->order != O_NONE)
-		json_object_set_new(spec, "order", json_real(o_tier_orders[tier->order]));
-	return o_dump(json_pack("{s:i,s:s,s:o}", "v", 1, "name", name, "spec", spec));
-}
-
-static json_t *o_labels_json(const int *labels, int keys)
-{
-	json_t *to = json_object();
-
-	for (int k = 0; k < keys; k++)
-		if (labels[k] != O_NONE)
-			json_object_set_new(to, o_keys[k], json_string(o_values[k][labels[k]]));
-	return to;
-}
-
-static char *o_netset_record(const struct o_netset *set, const char *name)
-{
-	json_t *nets = json_array();
-
-	for (int i = 0; i < set->net_count; i++)
-		json_array_append_new(nets, json_string(o_cidrs[set->families[i]][set->nets[i]]));
-	return o_dump(json_pack("{s:i,s:s,s:o,s:{s:o}}", "v", 1, "name", name, "labels",
-		o_labels_json(set->labels, O_DERIVED), "spec", "nets", nets));
-}
-
-static json_t *o_text_or_null(const char *text)
-{
-	return *text ? json_string(text) : json_null();
-}
-
-static const char *o_driver(int network)
-{
-	return network == O_NETWORKS - 1 ? "macvlan" : "bridge";
-}
-
-static char *o_endpoint_record(const struct o_endpoint *endpoint, const char *id)
-{
-	cleanup_free char *network = xasprintf("net%d", endpoint->network + 1);
-	cleanup_free char *network_id = xasprintf("net%d0000000", endpoint->network + 1);
-	json_t *rejected = json_object();
-
-	if (endpoint->rejected)
-		json_object_set_new(rejected, "a b", json_string("bad key"));
-	return o_dump(json_pack(
-		"{s:i,s:s,s:s,s:{s:s,s:s,s:s},s:{s:s,s:s,s:s},s:o,s:o,s:n,s:o,s:o,s:[],s:s}", "v",
-		1, "id", id, "node", NODE, "container", "id", id, "name",
-		o_values[O_DERIVED][endpoint->name], "image", "", "network", "id", network_id,
-		"name", network, "driver", o_driver(endpoint->network), "ipv4",
-		o_text_or_null(endpoint->ips[0]), "ipv6", o_text_or_null(endpoint->ips[1]), "mac",
-		"labels", o_labels_json(endpoint->labels, O_KEYS), "rejected", rejected, "ports",
-		"state", "running"));
-}
-
-static char *o_network_record(const struct o_world *w, int n)
-{
-	cleanup_free char *id = xasprintf("net%d0000000", n + 1), *name = xasprintf("net%d", n + 1);
-	cleanup_free char *subnet4 = xasprintf("10.%d.0.0/16", n + 1);
-	cleanup_free char *subnet6 = xasprintf("fd00:%d::/64", n + 1);
-	cleanup_free char *bridge = xasprintf("br-%d", n + 1);
-	bool is_bridge = !strcmp(o_driver(n), "bridge");
-	int label = w->network_labels[n];
-
-	return o_dump(json_pack("{s:i,s:s,s:s,s:s,s:o,s:[s,s],s:n,s:o}", "v", 1, "id", id, "name",
-		name, "driver", o_driver(n), "bridge", o_text_or_null(is_bridge ? bridge : ""),
-		"subnets", subnet4, subnet6, "shared", "isolation",
-		o_text_or_null(label == O_NONE ? "" : isolation_name((enum isolation)label))));
-}
-
-static void o_add_node(const struct o_world *w, struct batch *batch)
-{
-	char id[32];
-
-	for (int i = 0; i < O_NETWORKS; i++) {
-		snprintf(id, sizeof(id), "net%d0000000", i + 1);
-		add(batch, KIND_NETWORK, id, o_network_record(w, i));
-	}
-	for (int i = 0; i < w->endpoint_count; i++) {
-		snprintf(id, sizeof(id), "ep%d", i);
-		add(batch, KIND_ENDPOINT, id, o_endpoint_record(&w->endpoints[i], id));
-	}
-}
-
-static void o_add_policies(const struct o_world *w, struct batch *batch)
-{
-	static const char *const nodes[] = {NODE, "*"};
-	char id[64];
-
-	for (int i = 0; i < w->policy_count; i++)
-		add(batch, KIND_POLICY, o_policy_names[w->policies[i].name],
-			o_policy_record(w, &w->policies[i]));
-	for (int i = 0; i < O_TIERS; i++)
-		if (w->tiers[i].there)
-			add(batch, KIND_TIER, o_tier_names[i],
-				o_tier_record(&w->tiers[i], o_tier_names[i]));
-	for (int i = 0; i < O_NETSETS; i++)
-		if (w->netsets[i].there)
-			add(batch, KIND_NETSET, o_netset_names[i],
-				o_netset_record(&w->netsets[i], o_netset_names[i]));
-	for (int any = 0; any < 2; any++) {
-		for (int i = 0; i < O_NETWORKS; i++) {
-			int word = w->overrides[i][any];
-
-			snprintf(id, sizeof(id), "%s/net%d", nodes[any], i + 1);
-			if (word != O_NONE)
-				add(batch, KIND_ISOLATION, id,
-					xstrdup(isolation_name((enum isolation)word)));
-		}
-		for (int name = 0; name < O_VALUES; name++) {
-			const struct o_overlay *overlay = &w->overlays[name][any];
-
-			snprintf(id, sizeof(id), "%s/%s", nodes[any], o_values[O_DERIVED][name]);
-			if (overlay->there)
-				add(batch, KIND_LABELS, id,
-					o_dump(o_labels_json(overlay->labels, O_DERIVED)));
-		}
-	}
-}
-
-/* Whether the bridge table judges what goes from port to port: a kernel's, where there is one. */
-static bool o_bridge_tracked;
-
-/* The world of enforcerd, its ruleset compiled. */
-static struct world *o_enforcer(const struct o_world *w)
-{
-	static char glob[] = "*2";
-	static char *const strict[] = {glob};
-	const struct world_config config = {.node = NODE,
-		.isolation = (enum isolation)w->isolation,
-		.strict_networks = strict,
-		.strict_network_count = w->strict_by_flag,
-		.skeleton = {.bridge_tracked = o_bridge_tracked}};
-	struct world *world = world_new(&config);
-	struct batch node = {0}, policies = {0};
-
-	o_add_node(w, &node);
-	o_add_policies(w, &policies);
-	apply(world, NODE_STREAM, &node, true);
-	apply(world, POLICIES, &policies, true);
-	return world;
 }
 
 #endif

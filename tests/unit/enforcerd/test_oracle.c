@@ -11,7 +11,7 @@
 #include <time.h>
 
 enum {
-	WORLDS = 300,
+	WORLDS = 800,
 	WORLDS_LONG = 10000,
 	FLOWS = 25,
 	SHARE_MIN = 20 /* of each verdict: one in so many */
@@ -84,9 +84,9 @@ static void report(unsigned seed, struct o_world *w, struct o_flow *flow)
 	ck_abort_msg("BULKHEAD_SEED=%u BULKHEAD_WORLDS=1: %s", seed, text);
 }
 
-/* How many flows a rule has decided about, by its verdict. */
+/* How many flows a rule has decided about, by its verdict; and those with an end that other nodes have, or claim. */
 struct decided {
-	unsigned allowed, denied;
+	unsigned allowed, denied, remote, disputed;
 };
 
 static void count_decided(const struct verdict *verdict, struct decided *decided)
@@ -95,6 +95,9 @@ static void count_decided(const struct verdict *verdict, struct decided *decided
 			      *to = &verdict->walks[DIR_INGRESS];
 
 	decided->allowed += verdict->allowed && (from->decided || to->decided);
+	decided->remote += (from->standing == END_REMOTE && to->decided && to->allowed) ||
+			   (to->standing == END_REMOTE && from->decided && from->allowed);
+	decided->disputed += from->closed || to->closed;
 	decided->denied += (from->decided && !from->allowed) || (to->decided && !to->allowed);
 }
 
@@ -142,13 +145,17 @@ START_TEST(test_three_evaluators_agree)
 	seed = number_from("BULKHEAD_SEED", (unsigned)now.tv_nsec);
 	printf("oracle: BULKHEAD_SEED=%u BULKHEAD_WORLDS=%u\n", seed, worlds);
 	fflush(stdout);
+	o_with_peers = true;
 	for (unsigned i = 0; i < worlds; i++)
 		try_world(seed + i, w, &decided);
-	printf("oracle: %u worlds, %u flows, by rules %u allowed and %u denied\n", worlds,
-		worlds * FLOWS, decided.allowed, decided.denied);
+	printf("oracle: %u worlds, %u flows, by rules %u allowed and %u denied, with other nodes %u allowed and %u closed\n",
+		worlds, worlds * FLOWS, decided.allowed, decided.denied, decided.remote,
+		decided.disputed);
 	free(w);
 	/* worlds that deny everything would agree about nothing else */
 	if (worlds >= WORLDS) {
+		ck_assert_uint_gt(decided.remote, 0);
+		ck_assert_uint_gt(decided.disputed, 0);
 		ck_assert_uint_gt(decided.allowed, worlds * FLOWS / SHARE_MIN);
 		ck_assert_uint_gt(decided.denied, worlds * FLOWS / SHARE_MIN);
 	}
