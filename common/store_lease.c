@@ -14,7 +14,8 @@ struct store_lease {
 	long long started;
 	char *seen; /* another's record, as it was at the last look */
 	long long seen_since;
-	bool moved; /* it changed while we looked */
+	long long looking_since; /* no look since then found it ours or free */
+	bool moved;              /* it changed while we looked */
 };
 
 struct store_lease *store_lease_new(const struct store_identity *identity, long long wall)
@@ -75,6 +76,8 @@ static void look(struct store_lease *lease, const char *holder, long long monoto
 	if (lease->seen && !strcmp(lease->seen, holder))
 		return;
 	lease->moved = lease->seen != NULL;
+	if (!lease->seen)
+		lease->looking_since = monotonic_ms;
 	free(lease->seen);
 	lease->seen = xstrdup(holder);
 	lease->seen_since = monotonic_ms;
@@ -99,4 +102,30 @@ enum store_lease_verdict store_lease_judge(
 		(same_engine && heartbeat < wall - LEASE_SECONDS))
 		return STORE_LEASE_FREE;
 	return !same_engine && lease->moved ? STORE_LEASE_FOREIGN : STORE_LEASE_BUSY;
+}
+
+/* Ours are hexadecimal; anything else is not fit to be shown. */
+static const char *shown_instance(const json_t *record)
+{
+	const char *text = member(record, "instance");
+	size_t len = strlen(text);
+
+	return len && len <= 2 * INSTANCE_BYTES && strspn(text, "0123456789abcdef") == len
+		       ? text
+		       : "unknown";
+}
+
+char *store_lease_rival(const struct store_lease *lease)
+{
+	cleanup_json json_t *record = NULL;
+
+	if (!lease->moved || lease->seen_since - lease->looking_since <= 2 * LEASE_SECONDS * 1000LL)
+		return NULL;
+	record = json_loads(lease->seen, JSON_REJECT_DUPLICATES, NULL);
+	if (strcmp(member(record, "engine"), lease->engine) != 0)
+		return NULL;
+	return xasprintf("node %s is held by another syncd of the same Engine ID (instance %s)%s",
+		lease->node, shown_instance(record),
+		strcmp(member(record, "boot"), lease->boot) ? ": cloned Engine identity?"
+							    : " on this host");
 }

@@ -30,6 +30,11 @@ char *store_lease_record(const struct store_lease *lease, long long heartbeat);
 /* holder is the record found, or NULL; monotonic_ms never goes back. Remembers what it saw. */
 enum store_lease_verdict store_lease_judge(
 	struct store_lease *lease, const char *holder, long long monotonic_ms, long long wall);
+/*
+ * A sentence about another of the same Engine's id that has renewed the lease for longer than a successor has to wait twice, or NULL;
+ * caller frees. Such a one is not about to end: a host whose Engine's identity was copied, or a syncd too many on this one.
+ */
+char *store_lease_rival(const struct store_lease *lease);
 
 DEFINE_CLEANUP(store_lease, struct store_lease *, store_lease_free)
 

@@ -31,6 +31,7 @@ struct store_writer {
 	struct store_lease *lease;
 	bool lease_held;        /* as far as we know */
 	bool wait_told;         /* that we wait was logged */
+	char *rival;            /* who keeps us waiting, as was logged, or NULL */
 	char *lease_text;       /* our record as last sent */
 	long long lease_beaten; /* when, on the monotonic clock, ms */
 	enum state state;
@@ -281,6 +282,8 @@ static void on_taken(redis_reply *reply, void *arg)
 	/* not taken: the hash has changed, perhaps by another node's heartbeat only */
 	writer->lease_held = rc > 0;
 	writer->wait_told &= !writer->lease_held;
+	if (writer->lease_held)
+		free(steal_ptr(writer->rival));
 	prime(writer);
 }
 
@@ -292,6 +295,18 @@ static void take_lease(struct store_writer *writer)
 		redis_reset(writer->redis, "send lease");
 }
 
+/* A killed one's successor waits for seconds; whoever waits on is told why, once for each that it waits for. */
+static void look_for_rival(struct store_writer *writer)
+{
+	cleanup_free char *rival = store_lease_rival(writer->lease);
+
+	if (!rival || (writer->rival && !strcmp(rival, writer->rival)))
+		return;
+	log_warn("store", "%s", rival);
+	free(writer->rival);
+	writer->rival = steal_ptr(rival);
+}
+
 static void wait_for_lease(struct store_writer *writer, const char *holder)
 {
 	if (!writer->wait_told)
@@ -299,6 +314,7 @@ static void wait_for_lease(struct store_writer *writer, const char *holder)
 			holder);
 	writer->wait_told = true;
 	writer->lease_held = false;
+	look_for_rival(writer);
 	wait_and_prime(writer, LOOK_MS);
 }
 
@@ -480,6 +496,11 @@ bool store_writer_idle(const struct store_writer *writer)
 	return settled && writer->has_last && !writer->whole_wanted && !writer->pending_count;
 }
 
+const char *store_writer_rival(const struct store_writer *writer)
+{
+	return writer->rival;
+}
+
 static void on_released(redis_reply *reply, void *arg)
 {
 	struct store_writer *writer = arg;
@@ -541,6 +562,7 @@ void store_writer_free(struct store_writer *writer)
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
 		free(writer->hash_keys[kind]);
 	free(writer->holder);
+	free(writer->rival);
 	free(writer->stream);
 	free(writer->head_key);
 	free(writer->channel);

@@ -60,6 +60,8 @@ void store_writer_rewrite(struct store_writer *writer);
  * Redis has it or cannot be reached, which a server that hangs can delay until the connection's own time limit (10 s). */
 void store_writer_release(struct store_writer *writer, void (*done)(void *arg), void *arg);
 bool store_writer_idle(const struct store_writer *writer); /* everything handed in is in Redis */
+/* As store_lease_rival() has it: who keeps this writer waiting, and is not about to end. NULL: nobody. Borrowed. */
+const char *store_writer_rival(const struct store_writer *writer);
 
 DEFINE_CLEANUP(store_writer, struct store_writer *, store_writer_free)
 

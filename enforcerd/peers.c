@@ -18,6 +18,10 @@ enum {
 	SILENT_SECONDS = 15,      /* three looks */
 	FIRST_BEAT_SECONDS = 5,   /* a heart beats every second */
 	GONE_SECONDS = 10,        /* a store that lost its nodes has them again by then */
+	RETURN_SECONDS = 10,      /* the longest that a syncd waits between two tries to connect */
+	LOST_MAX = 3,             /* looks in a row that cost the connection: it is their answer */
+	HOLD_OFF_SECONDS = 30,    /* for the sake of this node's own streams on it */
+	LATE_MS = 1000,           /* an answer that takes longer: the store hangs */
 	PROBLEMS_SHOWN = 8
 };
 
@@ -47,6 +51,8 @@ struct peers {
 	struct event *timer;
 	struct peer *items;
 	bool asking, looked; /* looked: the nodes hash has been read once, or cannot be */
+	long long asked_at;
+	unsigned lost; /* looks in a row during which the connection was lost */
 	bool uncommitted, news;
 	bool crowded; /* there are more than PEERS_MAX */
 	char trouble[ERR_TEXT_MAX];
@@ -191,6 +197,15 @@ static void read_beat(struct peer *peer, const char *text, size_t len, long long
 	snprintf(peer->beat, sizeof(peer->beat), "%s", beat);
 }
 
+/* A NUL would make two fields of one name, each of which keeps the other's heart beating. */
+static const char *name_of(const redis_reply *field)
+{
+	size_t len = 0;
+	const char *name = redis_reply_text(field, &len);
+
+	return name && !memchr(name, '\0', len) ? name : NULL;
+}
+
 static void look_at(struct peers *p, const char *node, const redis_reply *record, long long now)
 {
 	struct peer *peer = NULL;
@@ -208,7 +223,6 @@ static void look_at(struct peers *p, const char *node, const redis_reply *record
 	if (!peer)
 		peer = add_peer(p, node, now);
 	peer->seen = true;
-	peer->gone_since = 0;
 	read_beat(peer, text, len, now);
 }
 
@@ -245,19 +259,16 @@ static void judge(struct peers *p, struct peer *peer, long long now)
 }
 
 /*
- * A store that has lost this node's record as well says nothing about the others'. One that was emptied gets them back from those who
- * live, each in its time.
+ * A store that has lost this node's record as well does not say that the others are gone. One that was emptied gets them back from those
+ * who live, each in its time.
  */
-static void judge_gone(struct peers *p, struct peer *peer, bool own_seen, long long now)
+static bool is_gone(struct peer *peer, bool own_seen, long long now)
 {
-	if (!own_seen)
-		return;
-	if (!peer->gone_since)
+	if (peer->seen || !own_seen)
+		peer->gone_since = 0;
+	else if (!peer->gone_since)
 		peer->gone_since = now;
-	if (now - peer->gone_since <= GONE_SECONDS * 1000LL)
-		return;
-	log_warn("nodes", "node %s is gone from the store", peer->node);
-	remove_peer(p, peer);
+	return peer->gone_since && now - peer->gone_since > GONE_SECONDS * 1000LL;
 }
 
 static void take_nodes(struct peers *p, const redis_reply *reply)
@@ -270,7 +281,7 @@ static void take_nodes(struct peers *p, const redis_reply *reply)
 	for (peer = p->items; peer; peer = peer->hh.next)
 		peer->seen = false;
 	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-		const char *node = redis_reply_text(reply->element[i], NULL);
+		const char *node = name_of(reply->element[i]);
 
 		if (node && !strcmp(node, p->config.node))
 			own_seen = true;
@@ -278,10 +289,13 @@ static void take_nodes(struct peers *p, const redis_reply *reply)
 			look_at(p, node, reply->element[i + 1], now);
 	}
 	HASH_ITER (hh, p->items, peer, next) {
-		if (peer->seen)
+		if (is_gone(peer, own_seen, now)) {
+			log_warn("nodes", "node %s is gone from the store", peer->node);
+			remove_peer(p, peer);
+		} else {
+			/* whose record is missing is silent as well */
 			judge(p, peer, now);
-		else
-			judge_gone(p, peer, own_seen, now);
+		}
 	}
 }
 
@@ -305,21 +319,64 @@ static void look_later(struct peers *p)
 	evtimer_add(p->timer, &delay);
 }
 
+/* A silence that was not theirs, for nobody could be heard. Who was silent before stays so. */
+static void excuse(struct peers *p, long long ms)
+{
+	struct peer *peer;
+
+	for (peer = p->items; peer; peer = peer->hh.next)
+		if (!peer->silent && !peer->left)
+			peer->beat_at += ms;
+}
+
+static void set_trouble(struct peers *p, const char *text)
+{
+	if (!strcmp(p->trouble, text))
+		return;
+	snprintf(p->trouble, sizeof(p->trouble), "%s", text);
+	if (*text)
+		log_warn("nodes", "%s: %s; what is known of other nodes stays", STORE_NODES, text);
+	p->news = true;
+}
+
+/*
+ * An answer beyond the bounds of a reply ends the connection, which this node's own streams need as well, and a restart waits for the
+ * others' to be looked at.
+ */
+static void look_lost(struct peers *p)
+{
+	bool first = !p->looked;
+
+	if (p->lost < LOST_MAX)
+		return;
+	set_trouble(p, "the connection is lost whenever it is read; looking seldom");
+	p->looked = true;
+	if (first)
+		p->ops.taken(p->arg);
+}
+
 static void on_nodes(redis_reply *reply, void *arg)
 {
 	struct peers *p = arg;
-	bool first = !p->looked;
+	bool first = !p->looked, crowded = p->crowded;
+	long long late = now_ms() - p->asked_at;
 	struct err err = {0};
 
 	p->asking = false;
-	if (!reply)
+	if (!reply) {
+		p->lost++;
 		return; /* asked again when the store is there */
-	p->trouble[0] = '\0';
-	if (reply->type == REDIS_REPLY_ARRAY) {
-		take_nodes(p, reply);
-	} else if (redis_reply_failed(reply, &err) || err_set(&err, 0, "not a hash") < 0) {
-		snprintf(p->trouble, sizeof(p->trouble), "%s", err.text);
 	}
+	p->lost = 0;
+	/* it answers in the order of asking: us before those whose hearts beat meanwhile */
+	if (late > LATE_MS)
+		excuse(p, late);
+	if (reply->type == REDIS_REPLY_ARRAY)
+		take_nodes(p, reply);
+	else if (!redis_reply_failed(reply, &err))
+		err_set(&err, 0, "not a hash");
+	set_trouble(p, err.text);
+	p->news |= p->crowded != crowded;
 	p->looked = true;
 	look_later(p);
 	if (p->news)
@@ -343,6 +400,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	if (p->asking || !redis_is_ready(p->config.commands))
 		return;
+	p->asked_at = now_ms();
 	p->asking = redis_call(p->config.commands, on_nodes, p, "HGETALL", STORE_NODES, NULL) == 0;
 }
 
@@ -361,6 +419,19 @@ void peers_update(struct peers *p)
 
 /* --- connections ------------------------------------------------------------------------------- */
 
+/* Nobody was looking: a silence meanwhile was ours. If it was the store that was away, the others' syncds come back each in its time. */
+static void heard_anew(struct peers *p)
+{
+	long long now = now_ms();
+	struct peer *peer;
+
+	for (peer = p->items; peer; peer = peer->hh.next) {
+		peer->gone_since = 0;
+		if (!peer->silent && !peer->left)
+			peer->beat_at = now + (peer->beating ? RETURN_SECONDS * 1000LL : 0);
+	}
+}
+
 void peers_commands_event(struct peers *p, enum redis_event event)
 {
 	struct peer *peer;
@@ -371,14 +442,15 @@ void peers_commands_event(struct peers *p, enum redis_event event)
 	if (event != REDIS_READY) {
 		evtimer_del(p->timer);
 		p->asking = false;
+		look_lost(p);
 		return;
 	}
-	/* nobody was looking: a silence meanwhile was ours */
-	for (peer = p->items; peer; peer = peer->hh.next)
-		if (!peer->silent && !peer->left)
-			peer->beat_at = now_ms();
+	heard_anew(p);
 	p->news = true;
-	look_now(p);
+	if (p->lost < LOST_MAX)
+		look_now(p);
+	else
+		evtimer_add(p->timer, &(struct timeval){.tv_sec = HOLD_OFF_SECONDS});
 }
 
 void peers_pubsub_event(struct peers *p, enum redis_event event)

@@ -149,6 +149,11 @@ bool publisher_ready(const struct publisher *publisher, struct strbuf *reasons)
 	}
 	if (publisher->writer && store_writer_idle(publisher->writer))
 		return true;
+	if (publisher->writer && store_writer_rival(publisher->writer)) {
+		strbuf_addf(reasons, "redis: %s: %s\n", redis_peer(publisher->redis),
+			store_writer_rival(publisher->writer));
+		return false;
+	}
 	strbuf_addf(reasons, "redis: %s: not everything is written yet\n",
 		redis_peer(publisher->redis));
 	return false;

@@ -21,6 +21,10 @@ def address_of(number: int) -> str:
     return f"10.99.0.{number}"
 
 
+def address6_of(number: int) -> str:
+    return f"fd00:b0:99::{number}"
+
+
 def setUpModule():
     """Hosts a, b, c, and the wire between them: a bridge in a namespace of its own."""
     require()
@@ -35,9 +39,12 @@ def setUpModule():
         inside = engine.namespace.prefix()
         # Docker forwards nothing from outside to a container's own address: what an operator of routed networks opens
         call(inside + ["iptables", "-I", "DOCKER-USER", "-j", "ACCEPT"])
+        # where the Engine has rules for IPv6 at all
+        call(inside + ["ip6tables", "-I", "DOCKER-USER", "-j", "ACCEPT"], check=False)
         call(inside + ["ip", "link", "add", "uplink", "type", "veth", "peer", "name", f"to-{name}", "netns", wire.name])
         call(wire.prefix() + ["ip", "link", "set", f"to-{name}", "master", "wire", "up"])
         call(inside + ["ip", "address", "add", f"{address_of(number)}/24", "dev", "uplink"])
+        call(inside + ["ip", "address", "add", f"{address6_of(number)}/64", "dev", "uplink", "nodad"])
         call(inside + ["ip", "link", "set", "uplink", "up"])
 
 
@@ -64,23 +71,26 @@ class Hosts(Case):
             self.enterContext(stack)
         self.ctl = first.ctl
 
-    def network(self, host: str, subnet: str, shared: str = "", routed: bool = True):
+    def network(self, host: str, subnet: str, shared: str = "", routed: bool = True, ipv6: str = ""):
         labels = {"bulkhead.shared": shared} if shared else {}
         options = ("--subnet", subnet, *(ROUTED if routed else ()))
-        self.nets[host] = HOSTS[host].network("net1", labels=labels, options=options)
+        self.nets[host] = HOSTS[host].network("net1", ipv6=ipv6, labels=labels, options=options)
 
     def route(self, host: str, subnet: str, to: str):
         words = HOSTS[host].namespace.prefix() + ["ip", "route"]
-        call(words + ["replace", subnet, "via", address_of("abc".index(to) + 1)])
+        via = address6_of if ":" in subnet else address_of
+        call(words + ["replace", subnet, "via", via("abc".index(to) + 1)])
         self.addCleanup(call, words + ["delete", subnet], check=False)
 
-    def routed(self, *names, shared: str = "dom"):
-        """Each host has a subnet of its own, and the others know the way."""
+    def routed(self, *names, shared: str = "dom", dual: bool = False):
+        """Each host has a subnet of its own, dual: of either family, and the others know the way."""
         for number, name in enumerate(names, 1):
-            self.network(name, f"10.201.{number}.0/24", shared)
+            subnets = [f"10.201.{number}.0/24", *([f"fd00:b0:{number}::/64"] if dual else [])]
+            self.network(name, subnets[0], shared, ipv6=subnets[1] if dual else "")
             for other in names:
                 if other != name:
-                    self.route(other, f"10.201.{number}.0/24", name)
+                    for subnet in subnets:
+                        self.route(other, subnet, name)
 
     def run_on(self, host: str, name: str, role: str = "", options=()):
         return HOSTS[host].run(name, self.nets[host], {"role": role} if role else {}, options=options)
@@ -108,7 +118,7 @@ class Hosts(Case):
 class Routed(Hosts):
     def test_the_tutorial_across_hosts(self):
         self.start("a", "b")
-        self.routed("a", "b")
+        self.routed("a", "b", dual=True)
         frontend, database = self.run_on("a", "frontend-A", "frontend"), self.run_on("b", "database-B", "database")
         second, bystander = self.run_on("a", "database-A", "database"), self.run_on("a", "bystander-A")
         self.ctl("create", "-f", EXAMPLES / "tutorial.yaml")
@@ -121,10 +131,12 @@ class Routed(Hosts):
             *each(second, database, ANY, True),
             *each(bystander, database, ANY, False),
         ]
-        self.expect(HOSTS["a"], rows)
+        for family in (4, 6):
+            self.expect(HOSTS["a"], rows, family)
         self.ctl("network strict net1")
         self.wait_in_force()
-        self.expect(HOSTS["a"], rows)
+        for family in (4, 6):
+            self.expect(HOSTS["a"], rows, family)
         # live flows of an operator's second thought
         flow = frontend.flow(database, "tcp", 3306)
         wait_until(lambda: any(a.ok for a in flow.so_far()), 10, "the flow succeeds")

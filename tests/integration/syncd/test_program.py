@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """bulkhead-syncd as a program: its end, its name, its words, TLS."""
+import json
 import shutil
 import socket
 import ssl
 import subprocess
+import time
 import unittest
 
-from syncd_case import BOUND, Case, NODE, setUpModule, wait_until, FakeEngine  # noqa: F401
+from syncd_case import BOUND, Case, NODE, PREFIX, setUpModule, wait_until, FakeEngine  # noqa: F401
 
 
 class TestProgram(Case):
@@ -37,6 +39,38 @@ class TestProgram(Case):
         self.assertIn("FAKE:0001", self.log.read_text().splitlines()[-1])
         _, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
         self.wait_endpoint(endpoint)
+
+    def test_copy_of_an_engine(self):
+        """Two hosts with one Engine ID (a copied key.json) and one name: the second waits, says why, and goes on when the first ends."""
+        self.start()
+        self.end()
+        # two hosts' boots cannot be had on one: the first host's syncd is its record, as ours was
+        holder = {**self.records("nodes")[NODE], "boot": "another"}
+
+        def beat():
+            self.redis("HSET", f"{PREFIX}nodes", NODE, json.dumps({**holder, "heartbeat": int(time.time())}))
+
+        beat()
+        _, endpoint = self.engine.run(self.net, "web", "10.1.0.2")
+        self.spawn()
+        words = f"node {NODE} is held by another syncd of the same Engine ID (instance {holder['instance']}): cloned Engine identity?"
+        wait_until(lambda: beat() or words in self.http("/readyz")[1], "the second says why it waits")
+        self.assertEqual(self.http("/readyz")[0], 503)
+        self.assertEqual([line.split()[1] for line in self.log.read_text().splitlines() if words in line], ["warn"])
+        self.assertEqual(self.endpoints(), {})
+        # it ends, or is renamed
+        self.wait_endpoint(endpoint)
+        self.wait_ready()
+
+    def test_second_syncd_of_a_host(self):
+        """Of one host, thus of one boot, it is no copy: two services where one was meant."""
+        self.start()
+        first = self.syncd
+        self.addCleanup(first.wait)
+        self.addCleanup(first.kill)
+        self.spawn("--listen", "none")
+        self.wait_log(f"warn  store: node {NODE} is held by another syncd of the same Engine ID")
+        self.assertIn("on this host", self.log.read_text())
 
     def test_node_from_the_command_line(self):
         self.start("--node", "other")

@@ -113,6 +113,63 @@ START_TEST(test_same_engine_alive)
 }
 END_TEST
 
+/* One that goes on for longer than two leases is not about to end. */
+START_TEST(test_rival)
+{
+	static const struct store_identity here = {"n1", "engine-1", "boot-2", "1.0"};
+	struct store_lease *elsewhere = store_lease_new(&here, wall);
+	cleanup_free char *same_host = NULL;
+
+	for (int second = 0; second <= 7; second++) {
+		cleanup_free char *early = store_lease_rival(lease);
+		cleanup_free char *theirs = store_lease_record(elsewhere, wall + second);
+
+		ck_assert_ptr_null(early);
+		judge(theirs, second * 1000LL);
+	}
+	same_host = store_lease_rival(lease);
+	ck_assert_msg(strstr(same_host, "node n1 is held by another syncd of the same Engine ID"),
+		"%s", same_host);
+	ck_assert(strstr(same_host, "cloned Engine identity?"));
+	store_lease_free(elsewhere);
+}
+END_TEST
+
+static const struct {
+	const char *engine;
+	long long step;
+	const char *part; /* NULL: no rival */
+} rivals[] = {
+	{"engine-1", 1, "(instance unknown) on this host"},
+	{"engine-1", 0, NULL},
+	{"engine-2", 1, NULL},
+};
+
+/* Whose record stands still is dead, and another Engine is refused. What is no instance of ours is not shown. */
+START_TEST(test_who_is_a_rival)
+{
+	cleanup_free char *rival = NULL;
+
+	for (int second = 0; second <= 9; second++)
+		judge_other(rivals[_i].engine, wall + second * rivals[_i].step, second * 1000LL);
+	rival = store_lease_rival(lease);
+	ck_assert_int_eq(rival != NULL, rivals[_i].part != NULL);
+	ck_assert(!rival || strstr(rival, rivals[_i].part));
+}
+END_TEST
+
+/* Given back and taken by the next one: that one's time counts anew. */
+START_TEST(test_rivals_one_after_the_other)
+{
+	for (int second = 0; second <= 5; second++)
+		judge_other("engine-1", wall + second, second * 1000LL);
+	ck_assert_int_eq(judge_other("engine-1", 0, 5500), STORE_LEASE_FREE);
+	for (int second = 6; second <= 11; second++)
+		judge_other("engine-1", wall + second, second * 1000LL);
+	ck_assert_ptr_null(store_lease_rival(lease));
+}
+END_TEST
+
 /* Another host's clock says nothing: whether it moves does. */
 START_TEST(test_other_engine_alive)
 {
@@ -165,6 +222,9 @@ int main(void)
 		tcase_add_loop_test(tcase, test_other_engine_alive, apart, apart + 1);
 		tcase_add_loop_test(tcase, test_other_engine_dead, apart, apart + 1);
 	}
+	tcase_add_test(tcase, test_rival);
+	tcase_add_loop_test(tcase, test_who_is_a_rival, 0, (int)(sizeof(rivals) / sizeof(*rivals)));
+	tcase_add_test(tcase, test_rivals_one_after_the_other);
 	tcase_add_test(tcase, test_memory_ends);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
