@@ -48,6 +48,7 @@ struct evaluator {
 	size_t tier_count, tier_cap;
 	struct netset_list netsets;
 	struct e_address *addresses;
+	struct labels *host; /* or NULL */
 };
 
 struct evaluator *evaluator_new(void)
@@ -74,6 +75,7 @@ void evaluator_free(struct evaluator *e)
 	for (size_t i = 0; i < e->policy_count; i++)
 		policy_free(e->policies[i].closed);
 	netset_list_clear(&e->netsets);
+	labels_free(e->host);
 	free(e->tiers);
 	free(e->endpoints);
 	free(e->policies);
@@ -113,6 +115,13 @@ void evaluator_tier(struct evaluator *e, const struct tier *tier)
 void evaluator_netset(struct evaluator *e, const struct netset *set)
 {
 	netset_list_add(&e->netsets, set);
+}
+
+void evaluator_host(struct evaluator *e, const char *node)
+{
+	labels_free(e->host);
+	e->host = labels_new();
+	labels_set(e->host, LABEL_HOST, node);
 }
 
 static struct e_address *find_address(const struct evaluator *e, const struct ip *ip)
@@ -459,6 +468,9 @@ void evaluate(const struct evaluator *e, const struct question *question, struct
 	flow.destination.labels = to->labels;
 	flow.source.netsets = walk_netsets(from);
 	flow.destination.netsets = walk_netsets(to);
+	/* an address that an endpoint claims is never the host's */
+	if (to->standing == END_HOST && !find_address(e, &flow.destination.ip))
+		flow.destination.host = e->host;
 	/* what its own host sends an endpoint is not policed, nor is it asked for a strict network */
 	if (from->standing == END_HOST) {
 		verdict->allowed = true;

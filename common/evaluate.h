@@ -25,6 +25,8 @@ void evaluator_policy(struct evaluator *e, const struct policy *policy);
 /* One that is not built in, or says of that one what it is. */
 void evaluator_tier(struct evaluator *e, const struct tier *tier);
 void evaluator_netset(struct evaluator *e, const struct netset *set);
+/* The node's name, by which rules that name LABEL_HOST know its own addresses. Not said: no rule does. */
+void evaluator_host(struct evaluator *e, const char *node);
 /* Once, after the last of them. */
 void evaluator_finish(struct evaluator *e);
 /*

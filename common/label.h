@@ -15,6 +15,8 @@
 #include <stddef.h>
 
 #define LABEL_RESERVED_PREFIX "docker/"
+/* Of a host's own addresses, and of nothing else: the node's name. */
+#define LABEL_HOST "docker/host"
 enum { LABEL_KEY_MAX = 512, LABEL_VALUE_MAX = 63, LABEL_DERIVED_VALUE_MAX = 512 };
 
 struct labels; /* an ordered map, sorted by key, without duplicates */

@@ -23,12 +23,18 @@ static bool nets_admit(const struct cidr_list *list, const struct ip *ip, bool n
 	return !list->count || (any && contains != negate);
 }
 
-/* By the labels of whoever owns the address, or by those of any network set that has it. */
+static bool is_host(const struct selector *selector, const struct flow_end *end)
+{
+	return end->host && selector_names_host(selector) && selector_match(selector, end->host);
+}
+
+/* By the labels of whoever owns the address, or by those of any network set that has it; the host's, only where it is named. */
 static bool selector_admits(
 	const struct selector *selector, const struct flow_end *end, bool negate)
 {
-	return !selector || ((end->labels && selector_match(selector, end->labels)) ||
-				    netset_list_match(end->netsets, selector)) != negate;
+	return !selector ||
+	       ((end->labels && selector_match(selector, end->labels)) || is_host(selector, end) ||
+		       netset_list_match(end->netsets, selector)) != negate;
 }
 
 bool rule_entity_admits(const struct policy_entity *e, const struct flow_end *end)

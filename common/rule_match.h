@@ -15,6 +15,8 @@ struct flow_end {
 	/* of the endpoint that owns the address, the operator's included; NULL: nobody's that is known, so in a selector's set by network sets only */
 	const struct labels *labels;
 	const struct netset_list *netsets; /* those that have the address; NULL: none */
+	/* Where the flow goes to its sender's host: what that has for a label, for selectors that name it; else NULL. */
+	const struct labels *host;
 };
 
 struct policy_flow {

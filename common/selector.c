@@ -12,6 +12,7 @@ struct selector {
 	struct selector_node *root;
 	char *canonical;
 	char id[SELECTOR_ID_LEN + 1];
+	bool names_host;
 };
 
 /* Double quotes, or single ones where the value itself holds a double quote: one of them always fits. */
@@ -107,6 +108,16 @@ static void make_id(const char *canonical, char id[SELECTOR_ID_LEN + 1])
 		snprintf(id + 2 * i, 3, "%02x", digest[i]);
 }
 
+static bool names_key(const struct selector_node *node, const char *key)
+{
+	if (node->key && !strcmp(node->key, key))
+		return true;
+	for (size_t i = 0; i < node->child_count; i++)
+		if (names_key(node->children[i], key))
+			return true;
+	return false;
+}
+
 static void make_canonical(struct selector *sel)
 {
 	struct strbuf canonical = {0};
@@ -115,6 +126,7 @@ static void make_canonical(struct selector *sel)
 	free(sel->canonical);
 	sel->canonical = strbuf_take(&canonical);
 	make_id(sel->canonical, sel->id);
+	sel->names_host = names_key(sel->root, LABEL_HOST);
 }
 
 struct selector *selector_parse(const char *text, struct err *err)
@@ -175,6 +187,11 @@ const char *selector_canonical(const struct selector *sel)
 const char *selector_id(const struct selector *sel)
 {
 	return sel->id;
+}
+
+bool selector_names_host(const struct selector *sel)
+{
+	return sel->names_host;
 }
 
 /* The values are sorted by the parser. */

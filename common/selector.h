@@ -42,6 +42,12 @@ const char *selector_id(const struct selector *sel);
 int selector_map_keys(
 	struct selector *sel, const char *(*fn)(const char *key, void *arg), void *arg) must_check;
 
+/*
+ * Whether it asks for LABEL_HOST anywhere in its text. Only then may it match a host's own addresses: what is said of everybody ("all()",
+ * "role != 'a'") is said of containers, and never opens the host.
+ */
+bool selector_names_host(const struct selector *sel);
+
 /* Allocates nothing. */
 bool selector_match(const struct selector *sel, const struct labels *labels);
 

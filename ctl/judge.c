@@ -39,6 +39,7 @@ static struct evaluator *make_node(struct judge *judge, const char *node)
 	xgrow(judge->nodes, judge->count, judge->cap);
 	judge->nodes[judge->count] =
 		(struct node_judge){.node = node, .evaluator = evaluator_new()};
+	evaluator_host(judge->nodes[judge->count].evaluator, node);
 	return judge->nodes[judge->count++].evaluator;
 }
 
@@ -150,9 +151,11 @@ const struct network *judgement_strict(
 
 /* --- names ------------------------------------------------------------------------------------- */
 
-/* NULL: anybody. A server outside is in a selector's set by a network set only. */
+/* NULL: anybody. A server outside is in a selector's set by a network set only; on the host, by a selector that names it. */
 static bool selects_outside(const struct judge *judge, const struct selector *selector)
 {
+	if (selector && selector_names_host(selector))
+		return true;
 	for (size_t i = 0; selector && i < judge->policies->netset_count; i++)
 		if (selector_match(selector, judge->policies->netsets[i]->labels))
 			return true;

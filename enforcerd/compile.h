@@ -23,8 +23,9 @@ enum needed_kind { NEED_SELECTOR, NEED_CIDRS, NEED_PORTS, NEED_COUNTER };
 struct needed_set {
 	enum needed_kind kind;
 	uint8_t family;                  /* 4 or 6; 0 for ports and counters */
-	char name[NFT_NAME_MAX];         /* sel_<id>_4, net_<id>_6, port_<id> */
+	char name[NFT_NAME_MAX];         /* sel_<id>_4, sel_<id>h_4, net_<id>_6, port_<id> */
 	const struct selector *selector; /* NEED_SELECTOR; borrowed from the policy */
+	bool hosts;                      /* this host's addresses count as well, "h" */
 	struct cidr *cidrs;              /* NEED_CIDRS: merged and disjoint */
 	size_t cidr_count;
 	uint16_t *ports; /* NEED_PORTS: single ports, sorted; ranges become rules */

@@ -62,14 +62,17 @@ struct needed_set *compile_need(struct needed_list *list, const char *name, enum
 	return set;
 }
 
-static void need_selector(struct unit *u, const struct selector *selector, char name[NFT_NAME_MAX])
+static void need_selector(
+	struct unit *u, const struct selector *selector, bool hosts, char name[NFT_NAME_MAX])
 {
 	struct needed_set *set;
 	bool fresh;
 
-	snprintf(name, NFT_NAME_MAX, "sel_%s_%u", selector_id(selector), u->family);
+	snprintf(name, NFT_NAME_MAX, "sel_%s%s_%u", selector_id(selector), hosts ? "h" : "",
+		u->family);
 	set = compile_need(u->needed, name, NEED_SELECTOR, u->family, &fresh);
 	set->selector = selector;
+	set->hosts = hosts;
 }
 
 /* Takes over cidrs where the set is new. */
@@ -160,6 +163,15 @@ static struct cidr *family_cidrs(const struct cidr_list *list, uint8_t family, s
 	return cidrs;
 }
 
+/*
+ * The host is named. What it sends is never judged: who comes with its address where rules are asked has taken it, so that no rule
+ * lets it in for that, though one that leaves the host out leaves it out as well.
+ */
+static bool has_hosts(enum flow_side side, const struct selector *selector, bool negate)
+{
+	return selector_names_host(selector) && (side == SIDE_DST || negate);
+}
+
 static void match_endpoints(struct unit *u, struct rule *rule, enum flow_side side,
 	const struct selector *selector, bool negate)
 {
@@ -168,7 +180,7 @@ static void match_endpoints(struct unit *u, struct rule *rule, enum flow_side si
 	match->side = side;
 	match->family = u->family;
 	match->negate = negate;
-	need_selector(u, selector, match->set);
+	need_selector(u, selector, has_hosts(side, selector, negate), match->set);
 }
 
 /* Everything in a family, or, negated, nothing in it: then there is no such rule. */

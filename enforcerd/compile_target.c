@@ -16,7 +16,10 @@ static bool version_admits(
 bool compile_target_admits(
 	const struct compile_target *target, const struct policy_rule *rule, uint8_t family)
 {
-	const struct flow_end end = {target->ip, target->port, target->labels, target->netsets};
+	const struct flow_end end = {.ip = target->ip,
+		.port = target->port,
+		.labels = target->labels,
+		.netsets = target->netsets};
 
 	if (rule->icmp.type >= 0 || rule->not_icmp.type >= 0)
 		return false;

@@ -249,7 +249,25 @@ static void review_ports_of(struct ports *ports, unsigned bridge)
 
 static void tell_gateways(struct ports *ports, const struct link *link)
 {
+	if (!link->now.is_bridge)
+		return;
 	ports->ops.gateways(link->now.name, link->own, link->own_count, ports->arg);
+}
+
+/* 127.0.0.0/8, ::1, 169.254.0.0/16 and fe80::/10: of this link or of nobody but the host itself. */
+static bool is_local(const struct ip *ip)
+{
+	static const struct ip loopback6 = {.family = 6, .bytes = {[15] = 1}};
+
+	if (ip->family == 4)
+		return ip->bytes[0] == 127 || (ip->bytes[0] == 169 && ip->bytes[1] == 254);
+	return is_link_local6(ip) || ip_equal(ip, &loopback6);
+}
+
+static void tell_address(struct ports *ports, const struct ip *ip, bool there)
+{
+	if (ports->ops.address && !is_local(ip))
+		ports->ops.address(ip, there, ports->arg);
 }
 
 /* --- what comes -------------------------------------------------------------------------------- */
@@ -272,7 +290,7 @@ static void bridge_changed(
 	ports->bridges_changed = true;
 	if (was->is_bridge && !strcmp(was->name, link->now.name))
 		return;
-	if (link->own_count) {
+	if (link->own_count && link->now.is_bridge) {
 		ports->ops.gateways(was->name, NULL, 0, ports->arg);
 		tell_gateways(ports, link);
 	}
@@ -301,8 +319,10 @@ static void drop_link(struct ports *ports, struct link *link)
 	unsigned index = link->index;
 
 	count(ports, &link->port, -1);
-	if (link->own_count)
+	if (link->own_count && bridge)
 		ports->ops.gateways(link->now.name, NULL, 0, ports->arg);
+	for (size_t i = 0; i < link->own_count; i++)
+		tell_address(ports, &link->own[i].ip, false);
 	HASH_DEL(ports->links, link);
 	free(link->port.addresses);
 	free(link->own);
@@ -335,7 +355,8 @@ static void take_address(struct ports *ports, const struct rtnl_address *address
 	struct link *link = find_link(ports, address->link);
 	size_t at;
 
-	if (!link || !link->now.is_bridge)
+	/* every veth has a link-local one, and nobody asks for these */
+	if (!link || (!link->now.is_bridge && is_local(&address->cidr.ip)))
 		return;
 	at = find_own(link, &address->cidr);
 	if (gone == (at == link->own_count))
@@ -344,6 +365,7 @@ static void take_address(struct ports *ports, const struct rtnl_address *address
 		link->own[at] = link->own[--link->own_count];
 	else
 		add_own(link, &address->cidr);
+	tell_address(ports, &address->cidr.ip, !gone);
 	tell_gateways(ports, link);
 }
 
@@ -429,7 +451,7 @@ static bool is_listed(const struct everything *all, unsigned link, const struct 
 	return false;
 }
 
-/* Those that a bridge has no more go, then those that it has come: each is told as the change that it is. */
+/* Those that a link has no more go, then those that it has come: each is told as the change that it is. */
 static void replace_addresses(struct ports *ports, const struct everything *all)
 {
 	struct link *link, *next;

@@ -24,6 +24,8 @@ struct ports_ops {
 	void (*gone)(unsigned ifindex, void *arg);
 	/* The addresses of a bridge, each time they change; none when it is gone. Borrowed for the call. */
 	void (*gateways)(const char *bridge, const struct cidr *addresses, size_t count, void *arg);
+	/* A link of this namespace has the address, or has it no more: each link tells of its own. NULL: not asked for. */
+	void (*address)(const struct ip *ip, bool there, void *arg);
 	/* Something about bridges themselves changed; once per turn, however much it was. */
 	void (*bridges)(void *arg);
 	unsigned pending_ms; /* instead of PORTS_PENDING_SECONDS, or 0 */

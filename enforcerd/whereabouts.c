@@ -104,6 +104,17 @@ static void on_gateways(const char *bridge, const struct cidr *addresses, size_t
 		w->ops.changed(w->arg);
 }
 
+/* --- this host's addresses ----------------------------------------------------------------------- */
+
+static void on_address(const struct ip *ip, bool there, void *arg)
+{
+	struct whereabouts *w = arg;
+
+	world_host_address(w->world, ip, there);
+	if (!w->applying)
+		w->ops.changed(w->arg);
+}
+
 /* --- ports and placements ---------------------------------------------------------------------- */
 
 static void on_placed(const char *id, enum placement placement, const struct port *port, void *arg)
@@ -256,6 +267,7 @@ struct whereabouts *whereabouts_new(
 	static const struct ports_ops ports_ops = {.port = on_port,
 		.gone = on_port_gone,
 		.gateways = on_gateways,
+		.address = on_address,
 		.bridges = on_bridges};
 	static const struct binding_ops binding_ops = {on_placed};
 	CLEANUP(whereabouts) struct whereabouts *w = xcalloc(1, sizeof(*w));

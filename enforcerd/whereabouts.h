@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Tells the world where its endpoints are: brings together the ports that the kernel has (ports.h), who has which of them
- * (binding.h), and the world. Keeps the bridges' own addresses in the ruleset as well.
+ * (binding.h), and the world. Keeps the bridges' own addresses in the ruleset as well, and
+ * tells the world this host's.
  */
 #ifndef BULKHEAD_WHEREABOUTS_H
 #define BULKHEAD_WHEREABOUTS_H

@@ -161,6 +161,7 @@ void world_free(struct world *world)
 	while (world->endpoints)
 		world_endpoint_remove(world, world->endpoints);
 	world_remotes_free(world);
+	world_host_free(world);
 	while (world->networks)
 		world_network_remove(world, world->networks);
 	world_groups_free(world);

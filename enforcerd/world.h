@@ -74,6 +74,12 @@ void world_place(struct world *world, const char *endpoint_id, const struct wher
 /* Brings the ruleset up to date with placements. */
 void world_refresh(struct world *world);
 
+/*
+ * One of this host's links has the address, or has it no more; as many times as there are such links. Loopback and link-local ones are not
+ * to be told. Brings the ruleset up to date.
+ */
+void world_host_address(struct world *world, const struct ip *ip, bool there);
+
 /* What is said of an address that an endpoint has, of this node or another. Borrowed until the next change. */
 struct world_owner {
 	const struct endpoint *record;

@@ -67,6 +67,16 @@ void world_address_release_remote(struct world *world, const struct ip *ip, stru
 		w_list_remove(&address->remotes, remote);
 }
 
+void world_address_host(struct world *world, const struct ip *ip, bool there)
+{
+	struct w_address *address = there ? need(world, ip) : find(world, ip);
+
+	if (there)
+		address->host_links++;
+	else if (address && address->host_links)
+		address->host_links--;
+}
+
 /* --- one facet after the other ----------------------------------------------------------------- */
 
 /* Membership of one of the plain sets that there are twice, for IPv4 and IPv6. */
@@ -333,6 +343,15 @@ static void settle_claimed(struct world *world, struct w_address *address)
 		remote ? world_remote_strict_network(world, remote, &address->ip) : NULL);
 }
 
+/* Nobody else's: what the host is sent is judged by the sender's egress alone. */
+static void settle_hosts(struct world *world, struct w_address *address)
+{
+	disown(world, address);
+	settle_remote(world, address, false, false);
+	settle_selectors(world, address, &world->host_selectors);
+	settle_known(world, address, NULL);
+}
+
 static void remove_address(struct world *world, struct w_address *address)
 {
 	disown(world, address);
@@ -361,7 +380,11 @@ void world_address_settle(struct world *world, const struct ip *ip)
 		settle_claimed(world, address);
 		break;
 	case HELD_BY_NOBODY:
-		remove_address(world, address);
+		if (address->host_links)
+			settle_hosts(world, address);
+		else
+			remove_address(world, address);
+		break;
 	}
 }
 

@@ -8,9 +8,12 @@
 
 /* --- selector sets ----------------------------------------------------------------------------- */
 
-static void selector_key(const struct needed_set *needed, char id[SELECTOR_ID_LEN + 1])
+/* What the set's name says, since the selector may be gone: its id, and behind that what compile_match.c says of the host. */
+static void selector_key(const struct needed_set *needed, char id[SELECTOR_ID_LEN + 2])
 {
-	snprintf(id, SELECTOR_ID_LEN + 1, "%s", needed->name + strlen("sel_"));
+	const char *name = needed->name + strlen("sel_");
+
+	snprintf(id, SELECTOR_ID_LEN + 2, "%.*s", (int)strcspn(name, "_"), name);
 }
 
 static struct w_selector *find_selector(const struct world *world, const char *id)
@@ -33,6 +36,7 @@ static void match_all(struct world *world, struct w_selector *selector)
 	struct w_endpoint *endpoint;
 
 	world_remotes_meet(world, selector);
+	world_host_meet(world, selector);
 	if (all_stale(world))
 		return;
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
@@ -52,6 +56,7 @@ static void settle_members(struct world *world, const struct w_selector *selecto
 	struct w_endpoint *endpoint;
 
 	world_remotes_settle_members(world, selector);
+	world_host_settle_members(world, selector);
 	if (all_stale(world))
 		return;
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next) {
@@ -64,7 +69,7 @@ static void settle_members(struct world *world, const struct w_selector *selecto
 
 static void ref_selector(struct world *world, const struct needed_set *needed)
 {
-	char id[SELECTOR_ID_LEN + 1];
+	char id[SELECTOR_ID_LEN + 2];
 	struct w_selector *selector;
 	struct err err = {0};
 
@@ -73,6 +78,7 @@ static void ref_selector(struct world *world, const struct needed_set *needed)
 	if (!selector) {
 		selector = xcalloc(1, sizeof(*selector));
 		memcpy(selector->id, id, sizeof(selector->id));
+		selector->hosts = needed->hosts;
 		/* its own copy: the policy that brought it may go before others that share it */
 		selector->selector = selector_parse(selector_canonical(needed->selector), &err);
 		if (!selector->selector) {
@@ -99,6 +105,7 @@ static void forget_selector(struct world *world, struct w_selector *selector)
 	for (endpoint = world->endpoints; endpoint; endpoint = endpoint->hh.next)
 		w_list_remove(&endpoint->selectors, selector);
 	world_remotes_forget_selector(world, selector);
+	world_host_forget_selector(world, selector);
 	for (address = world->addresses; address; address = address->hh.next)
 		w_list_remove(&address->selectors, selector);
 	HASH_DEL(world->selectors, selector);
@@ -109,7 +116,7 @@ static void forget_selector(struct world *world, struct w_selector *selector)
 
 static void unref_selector(struct world *world, const struct needed_set *needed)
 {
-	char id[SELECTOR_ID_LEN + 1];
+	char id[SELECTOR_ID_LEN + 2];
 	struct w_selector *selector;
 
 	selector_key(needed, id);

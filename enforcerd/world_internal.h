@@ -7,6 +7,7 @@
  *   world_endpoint.c what an endpoint's labels, network and policies make of it
  *   world_address.c  what an address, by its owners, has in the ruleset
  *   world_remote.c   endpoints of other nodes
+ *   world_host.c     this host's own addresses
  *   world_port.c     where endpoints are, and what is bound to their ports
  *   world_group.c    group chains, selector sets and other sets, by reference counts
  *   world_published.c published ports that docker-proxy serves
@@ -55,8 +56,9 @@ struct w_netset {
 
 /* One selector and its sets, one per family in use. */
 struct w_selector {
-	char id[SELECTOR_ID_LEN + 1];
+	char id[SELECTOR_ID_LEN + 2]; /* as in the set's name, sel_<id>_4 */
 	struct selector *selector;
+	bool hosts;     /* its sets have this host's addresses as well, where it matches them */
 	size_t refs[2]; /* groups that look it up, by family 4 and 6 */
 	UT_hash_handle hh;
 };
@@ -154,6 +156,7 @@ struct w_address {
 	struct ip ip;
 	struct w_list owners;  /* struct w_endpoint *, those in doubt as well */
 	struct w_list remotes; /* struct w_remote *: they count while there is no owner */
+	size_t host_links;     /* of this host that have it: it counts while it is no endpoint's */
 	/* what the ruleset has of it */
 	bool isolated, unready, owned, closed, off_bridge, remote, contested;
 	struct w_group *groups[DIR_COUNT];
@@ -200,6 +203,8 @@ struct world {
 	struct selector_index *selecting; /* policies by their selectors */
 	struct w_selector *selectors;
 	struct selector_index *matching; /* selectors by themselves */
+	struct labels *host_labels;      /* of its own addresses; NULL: nobody has asked */
+	struct w_list host_selectors;    /* struct w_selector * that match these */
 	struct w_plain_set *plain_sets;
 	struct w_group *groups;
 	struct w_group *numbers[DIR_COUNT]; /* the same, by their numbers */
@@ -328,7 +333,21 @@ const char *world_remote_node(const struct w_remote *remote);
 void world_remotes_problems(const struct world *world, struct w_list *lines); /* owned strings */
 void world_remotes_free(struct world *world);
 
+/* world_host.c */
+/* As for endpoints: a new selector meets the host, its set is filled, it goes. */
+void world_host_meet(struct world *world, struct w_selector *selector);
+void world_host_settle_members(struct world *world, const struct w_selector *selector);
+void world_host_forget_selector(struct world *world, const struct w_selector *selector);
+void world_host_free(struct world *world);
+
 /* world_address.c */
+/* One of this host's links has it, or has it no more. */
+void world_address_host(struct world *world, const struct ip *ip, bool there);
+static inline bool world_address_is_hosts(const struct w_address *address)
+{
+	return address->host_links && !address->owners.count && !address->remotes.count;
+}
+
 void world_address_claim_remote(struct world *world, const struct ip *ip, struct w_remote *remote);
 void world_address_release_remote(
 	struct world *world, const struct ip *ip, struct w_remote *remote);

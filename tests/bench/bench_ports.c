@@ -73,7 +73,7 @@ static void on_bridges(void *arg)
 
 static struct ports *open_ports(struct event_base *base)
 {
-	const struct ports_ops ops = {on_port, on_gone, on_gateways, on_bridges, 0};
+	const struct ports_ops ops = {on_port, on_gone, on_gateways, NULL, on_bridges, 0};
 	struct ports *ports = ports_new(base, &ops, NULL, &err);
 
 	if (ports && ports_start(ports, &err) == 0)

@@ -14,6 +14,7 @@ static struct ports *ports;
 static struct err err;
 static char told[TEXT_SIZE]; /* ports as they were told, since the last look */
 static char gateways[TEXT_SIZE];
+static char host_addresses[TEXT_SIZE];
 static unsigned last_ifindex;
 static int bridge_news;
 static pid_t box; /* a container's namespace */
@@ -60,6 +61,14 @@ static void on_gateways(const char *bridge, const struct cidr *addresses, size_t
 	append(gateways, "; ");
 }
 
+static void on_address(const struct ip *ip, bool there, void *arg)
+{
+	char text[IP_TEXT_MAX];
+
+	(void)arg;
+	append(host_addresses, "%c%s; ", there ? '+' : '-', ip_format(ip, text));
+}
+
 static void on_bridges(void *arg)
 {
 	(void)arg;
@@ -68,7 +77,8 @@ static void on_bridges(void *arg)
 
 static void open_ports(unsigned pending_ms)
 {
-	const struct ports_ops ops = {on_port, on_gone, on_gateways, on_bridges, pending_ms};
+	const struct ports_ops ops = {
+		on_port, on_gone, on_gateways, on_address, on_bridges, pending_ms};
 
 	ports_free(ports);
 	ports = ports_new(base, &ops, told, &err);
@@ -85,7 +95,7 @@ static void setup(void)
 	base = event_base_new();
 	open_ports(0);
 	ports_drain(ports);
-	told[0] = gateways[0] = '\0';
+	told[0] = gateways[0] = host_addresses[0] = '\0';
 	bridge_news = 0;
 }
 
@@ -100,6 +110,15 @@ static void turn(void)
 {
 	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	usleep(1000);
+}
+
+static void expect_addresses(const char *what)
+{
+	for (double end = seconds_now() + SETTLE_SECONDS;
+		strcmp(host_addresses, what) != 0 && seconds_now() < end;)
+		turn();
+	ck_assert_str_eq(host_addresses, what);
+	host_addresses[0] = '\0';
 }
 
 /* What has been queued by now, and nothing that comes later. */
@@ -389,6 +408,40 @@ START_TEST(test_lost_events)
 	ck_assert_uint_eq(stats.links, 3); /* lo, br0, v1 */
 	ck_assert_str_eq(told, "v1@br0 settled 00:07 10.9.0.7 fd09::7; ");
 	ck_assert_msg(strstr(gateways, " 10.9.5.1/24; ") != NULL, "%s", gateways);
+	ck_assert_msg(strstr(host_addresses, "+10.9.5.1; ") != NULL, "%s", host_addresses);
+	ck_assert_msg(strstr(host_addresses, "-10.9.0.1; ") != NULL, "%s", host_addresses);
+}
+END_TEST
+
+/* Of every link, each for itself; what means nothing beyond its link is not told, nor is a container's. */
+START_TEST(test_addresses)
+{
+	sh("ip link set lo up");
+	sh("ip link add d1 up type veth peer name d2; ip link set d2 up; ip addr add 192.0.2.1/24 dev d1; ip addr add 192.0.2.1/32 dev d1");
+	expect_addresses("+192.0.2.1; +192.0.2.1; ");
+	sh("ip -6 addr add 2001:db8::1/64 dev d1 nodad; ip -6 addr add fe80::77/64 dev d1 nodad");
+	sh("ip addr add 169.254.1.1/16 dev d1; ip addr add 127.0.0.2/8 dev lo; ip addr add 198.51.100.1/32 dev lo");
+	expect_addresses("+2001:db8::1; +198.51.100.1; ");
+	sh("ip addr add 198.51.100.1/32 dev br0");
+	expect_addresses("+198.51.100.1; ");
+	start_as_27("v1", 7);
+	up("v1");
+	expect_soon("v1@br0 pending; v1@br0 settled 00:07 10.9.0.7 fd09::7; ");
+	expect_addresses("");
+	sh("ip addr del 198.51.100.1/32 dev lo");
+	expect_addresses("-198.51.100.1; ");
+	/* at the far end of the link is somebody else */
+	sh("ip addr add 203.0.113.1 peer 203.0.113.2/32 dev d1");
+	expect_addresses("+203.0.113.1; ");
+	sh("ip link del br0");
+	expect_soon("v1@ settled 00:07 10.9.0.7 fd09::7; ");
+	expect_addresses("-10.9.0.1; -198.51.100.1; ");
+	/* whoever starts later is told the same */
+	open_ports(0);
+	ck_assert_msg(strstr(host_addresses, "+192.0.2.1; ") != NULL, "%s", host_addresses);
+	ck_assert_msg(strstr(host_addresses, "+2001:db8::1; ") != NULL, "%s", host_addresses);
+	ck_assert_msg(strstr(host_addresses, "+203.0.113.1; ") != NULL, "%s", host_addresses);
+	ck_assert_msg(!strstr(host_addresses, "127.0.0"), "%s", host_addresses);
 }
 END_TEST
 
@@ -444,6 +497,7 @@ int main(void)
 	tcase_add_test(tests, test_nobody_comes);
 	tcase_add_test(tests, test_names_and_bridges);
 	tcase_add_test(tests, test_gateways);
+	tcase_add_test(tests, test_addresses);
 	tcase_add_test(tests, test_bridge_news);
 	tcase_add_test(tests, test_moments);
 	tcase_add_test(tests, test_two_networks);

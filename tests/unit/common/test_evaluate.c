@@ -434,6 +434,71 @@ START_TEST(test_the_host_is_not_policed)
 }
 END_TEST
 
+/* One egress rule, from 10.1.0.3: to this host by 10.1.0.1, to an endpoint, and to an address outside. */
+static const struct {
+	const char *rule;
+	bool host, known, outside;
+} to_hosts[] = {
+	{"", true, true, true},
+	/* what does not name the host does not open it */
+	{",'destination':{'selector':'all()'}", false, true, false},
+	{",'destination':{'selector':'!has(x)'}", false, true, false},
+	{",'destination':{'selector':'role != `a`'}", false, true, false},
+	{",'destination':{'selector':'role == `docker/host`'}", false, false, false},
+	{",'destination':{'selector':'has(docker/host)'}", true, false, false},
+	{",'destination':{'selector':'docker/host == `node-1`'}", true, false, false},
+	{",'destination':{'selector':'docker/host == `node-2`'}", false, false, false},
+	{",'destination':{'selector':'docker/host != `node-1`'}", false, true, false},
+	{",'destination':{'selector':'docker/host != `node-2`'}", true, true, false},
+	{",'destination':{'selector':'all() && has(docker/host)'}", true, false, false},
+	{",'destination':{'selector':'has(docker/host) && has(role)'}", false, false, false},
+	{",'destination':{'selector':'has(role) || has(docker/host)'}", true, true, false},
+	{",'destination':{'tag':'role'}", false, true, false},
+	{",'destination':{'notSelector':'has(docker/host)'}", false, true, true},
+	{",'destination':{'notSelector':'docker/host == `node-2`'}", true, true, true},
+	{",'destination':{'notSelector':'all()'}", true, false, true},
+	{",'destination':{'notSelector':'has(docker/host) || has(role)'}", false, false, true},
+	{",'source':{'selector':'has(docker/host)'}", false, false, false},
+	{",'source':{'notSelector':'has(docker/host)'}", true, true, true},
+	{",'destination':{'selector':'has(docker/host)','nets':['10.1.0.1']}", true, false, false},
+	{",'destination':{'selector':'has(docker/host)','nets':['10.1.0.9']}", false, false, false},
+};
+
+START_TEST(test_the_host_is_named)
+{
+	cleanup_free char *spec =
+		xasprintf("'types':['egress'],'ingress':[],'egress':[{'action':'allow'%s}]",
+			to_hosts[_i].rule);
+	struct question question = tcp("10.1.0.3", "10.1.0.1", 22);
+
+	put_policy("web", "role == `web`", spec);
+	put_policy("database", "role == `db`", OPEN);
+	evaluator_host(e, NODE);
+	evaluator_finish(e);
+	question.to_host = true;
+	ck_assert_msg(ask(&question) == to_hosts[_i].host, "%s to the host", to_hosts[_i].rule);
+	/* an endpoint's address is not the host's, though it be said */
+	question = tcp("10.1.0.3", "10.1.0.2", 22);
+	ck_assert_msg(ask(&question) == to_hosts[_i].known, "%s to db", to_hosts[_i].rule);
+	ck_assert_msg(passes("10.1.0.3", "192.0.2.7") == to_hosts[_i].outside, "%s outside",
+		to_hosts[_i].rule);
+}
+END_TEST
+
+START_TEST(test_an_endpoints_address_is_not_the_hosts)
+{
+	struct question question = tcp("10.1.0.3", "10.1.0.4", 22);
+
+	put_policy("web", "role == `web`",
+		"'types':['egress'],'ingress':[],'egress':[{'action':'allow','destination':"
+		"{'selector':'has(docker/host)'}}]");
+	evaluator_host(e, NODE);
+	evaluator_finish(e);
+	question.to_host = true;
+	ck_assert(!ask(&question));
+}
+END_TEST
+
 START_TEST(test_what_if_it_had_other_labels)
 {
 	CLEANUP(labels) struct labels *labels = labels_new();
@@ -565,6 +630,8 @@ int main(void)
 	tcase_add_test(tcase, test_two_claims_of_other_nodes_are_nobodys);
 	tcase_add_test(tcase, test_strict_networks_know_endpoints_of_their_domain);
 	tcase_add_test(tcase, test_the_host_is_not_policed);
+	tcase_add_loop_test(tcase, test_the_host_is_named, 0, COUNT(to_hosts));
+	tcase_add_test(tcase, test_an_endpoints_address_is_not_the_hosts);
 	tcase_add_test(tcase, test_what_if_it_had_other_labels);
 	tcase_add_loop_test(tcase, test_fields, 0, COUNT(fields));
 	tcase_add_loop_test(tcase, test_icmp, 0, COUNT(icmps));

@@ -640,6 +640,54 @@ static TCase *parser_tests(void)
 	return tcase;
 }
 
+static const struct {
+	const char *text;
+	bool names;
+} hosts[] = {
+	{"", false},
+	{"all()", false},
+	{"!has(x)", false},
+	{"role != 'a'", false},
+	{"role not in {'a'}", false},
+	/* the key, not the word */
+	{"role == 'docker/host'", false},
+	{"has(docker/hosts)", false},
+	{"has(docker/hos)", false},
+	{"has(my/docker/host)", false},
+	{"has(docker/host)", true},
+	{"docker/host == 'n'", true},
+	{"docker/host != 'n'", true},
+	{"docker/host in {}", true},
+	{"docker/host not in {'a', 'b'}", true},
+	{"docker/host starts with 'n'", true},
+	{"!(has(a) && (has(b) || !docker/host contains 'n'))", true},
+	{"all() || has(docker/host)", true},
+};
+
+START_TEST(test_the_host_is_named)
+{
+	CLEANUP(selector) struct selector *sel = parsed(hosts[_i].text);
+
+	ck_assert_msg(selector_names_host(sel) == hosts[_i].names, "%s", hosts[_i].text);
+}
+END_TEST
+
+static const char *to_host(const char *key, void *arg)
+{
+	(void)arg;
+	return strcmp(key, "a") != 0 ? key : LABEL_HOST;
+}
+
+START_TEST(test_the_host_is_named_by_new_keys)
+{
+	CLEANUP(selector) struct selector *sel = parsed("has(b) && has(a)");
+
+	ck_assert(!selector_names_host(sel));
+	ck_assert_int_eq(selector_map_keys(sel, to_host, NULL), 0);
+	ck_assert(selector_names_host(sel));
+}
+END_TEST
+
 static TCase *limit_tests(void)
 {
 	TCase *tcase = tcase_create("limits");
@@ -663,6 +711,8 @@ static TCase *match_tests(void)
 	tcase_add_loop_test(tcase, test_matches, 0, COUNT(matches));
 	tcase_add_test(tcase, test_random_selectors);
 	tcase_add_test(tcase, test_nothing_may_be_freed);
+	tcase_add_loop_test(tcase, test_the_host_is_named, 0, COUNT(hosts));
+	tcase_add_test(tcase, test_the_host_is_named_by_new_keys);
 	return tcase;
 }
 

@@ -179,6 +179,33 @@ START_TEST(test_tiers_golden)
 }
 END_TEST
 
+static const struct {
+	const char *name, *to;
+	uint16_t port;
+} hosted[] = {
+	{"host-by-label", "host", 22},
+	{"host-by-label-address", "host:192.0.2.1", 22},
+	{"host-by-label-other-port", "host:192.0.2.1", 23},
+	/* an address alone may be anybody's */
+	{"host-by-label-unsaid", "192.0.2.1", 22},
+};
+
+START_TEST(test_host_by_label)
+{
+	struct policy_flow flow = tcp(hosted[_i].port);
+	cleanup_free char *text_name = xasprintf("ctl/explain-%s.txt", hosted[_i].name);
+	cleanup_free char *text = NULL;
+	cleanup_json json_t *document = NULL;
+
+	add_policy("to-host",
+		"'selector':'role == `web`','types':['egress'],'ingress':[],'egress':[{'action':'allow',"
+		"'protocol':'tcp','destination':{'selector':'docker/host == `node-1`','ports':[22]}}]");
+	document = document_of("web", hosted[_i].to, "node-1", &flow);
+	text = text_of(document, false);
+	golden(text_name, text);
+}
+END_TEST
+
 static json_t *reach_of(const char *node, uint16_t port)
 {
 	const struct policy_flow flow = tcp(port);
@@ -576,6 +603,22 @@ START_TEST(test_names_allowed)
 }
 END_TEST
 
+/* The server may be the host itself, by a rule that names no port. */
+START_TEST(test_names_by_the_host)
+{
+	CLEANUP(judge) struct judge *judge = NULL;
+	size_t count;
+	const struct world_endpoint *endpoints = world_endpoints(world, &count);
+
+	add_policy("host", "'selector':'role == `db`','types':['egress'],'ingress':[],'egress':["
+			   "{'action':'allow','destination':{'selector':'has(docker/host)'}}]");
+	judge = judge_new(world, &policies);
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(endpoints[i].record->container_name, "db"))
+			ck_assert(!judge_names_lost(judge, &endpoints[i]));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("explain");
@@ -587,6 +630,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_golden, 0, COUNT(cases));
 	tcase_add_loop_test(tcase, test_across_nodes, 0, COUNT(across));
 	tcase_add_loop_test(tcase, test_tiers_golden, 0, COUNT(tiered));
+	tcase_add_loop_test(tcase, test_host_by_label, 0, COUNT(hosted));
 	tcase_add_test(tcase, test_reach_golden);
 	tcase_add_test(tcase, test_reach_across_nodes);
 	tcase_add_test(tcase, test_reach_agrees_with_explain);
@@ -600,6 +644,7 @@ int main(void)
 	tcase_add_test(tcase, test_ends);
 	tcase_add_test(tcase, test_names);
 	tcase_add_test(tcase, test_names_allowed);
+	tcase_add_test(tcase, test_names_by_the_host);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

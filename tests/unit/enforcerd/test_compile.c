@@ -171,6 +171,18 @@ static const struct {
 		"meta nfproto ipv6 ct original ip6 saddr @sel_ROLE_6 ct original ip6 saddr @sel_TAG_6 "
 		"ct original ip6 saddr != @sel_ALL_6 ct original ip6 saddr != @sel_XKEY_6" R
 		"sel_ROLE_6: role == \"db\"\nsel_TAG_6: has(t)\nsel_ALL_6: all()\nsel_XKEY_6: has(x)\n"},
+	/* this host's addresses are in a set of their own making, for where it is sent to and for where it is left out */
+	{"[{'action':'allow','ipVersion':4,'destination':{'selector':'has(docker/host)'}}]",
+		"meta nfproto ipv4 ct reply ip saddr @sel_HOSTKEYh_4" R
+		"sel_HOSTKEYh_4: has(docker/host)\n"},
+	{"[{'action':'allow','ipVersion':6,'source':{'selector':'has(docker/host)'},"
+	 "'destination':{'notSelector':'has(docker/host)'}}]",
+		"meta nfproto ipv6 ct original ip6 saddr @sel_HOSTKEY_6 "
+		"ct reply ip6 saddr != @sel_HOSTKEYh_6" R
+		"sel_HOSTKEY_6: has(docker/host)\nsel_HOSTKEYh_6: has(docker/host)\n"},
+	{"[{'action':'allow','ipVersion':4,'source':{'notSelector':'has(docker/host)'}}]",
+		"meta nfproto ipv4 ct original ip saddr != @sel_HOSTKEYh_4" R
+		"sel_HOSTKEYh_4: has(docker/host)\n"},
 	/* nets: a list of one family says nothing of the other, negated or not */
 	{"[{'action':'allow','source':{'nets':['10.0.0.0/8']}}]",
 		"ct original ip saddr 10.0.0.0/8" R},
@@ -235,6 +247,7 @@ static char *with_hashes(const char *wanted, const char *got)
 	replace_selector(&text, "TAG", "has(t)");
 	replace_selector(&text, "ALL", "all()");
 	replace_selector(&text, "XKEY", "has(x)");
+	replace_selector(&text, "HOSTKEY", "has(docker/host)");
 	if (at)
 		memcpy(hex, at + strlen("@port_"), 12);
 	replace(&text, "PORTS", hex);

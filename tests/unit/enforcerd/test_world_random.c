@@ -103,7 +103,12 @@ static char *random_policy(const char *name)
 		"[{'action':'deny','source':{'nets':['10.0.0.0/24','192.168.0.0/16']}},{'action':'allow',"
 		"'source':{'selector':'all()'}}]",
 		"[{'action':'log'},{'action':'allow','protocol':'tcp','destination':{'ports':[3306,3307]}}]",
-		"[{'action':'allow','ipVersion':6,'source':{'selector':'has(tier)'}}]"};
+		"[{'action':'allow','ipVersion':6,'source':{'selector':'has(tier)'}}]",
+		"[{'action':'allow','destination':{'selector':'docker/host == `node-1`'}}]",
+		"[{'action':'deny','source':{'selector':'!has(docker/host)'},'destination':{'selector':"
+		"'has(docker/host) || has(tier)'}}]",
+		"[{'action':'allow','source':{'notSelector':'has(docker/host)'},'destination':"
+		"{'notSelector':'docker/host != `node-1`'}}]"};
 
 	static const char *const tiers[] = {
 		"", "", "'tier':'ops',", "'tier':'late',", "'tier':'mid',"};
@@ -216,6 +221,36 @@ static void name_fields(struct field fields[FIELDS])
 		fields[n].kind = KIND_LABELS;
 		snprintf(fields[n].id, sizeof(fields[n].id), "%s", labels[i]);
 	}
+}
+
+/* --- this host ----------------------------------------------------------------------------------- */
+
+/* Its addresses, some of which endpoints of this node and of others have as well, and how many links have each. */
+static const char *const host_addresses[] = {"10.1.0.3", "10.1.0.5", "fd00:1::2", "192.0.2.1"};
+static unsigned host_links[COUNT(host_addresses)];
+
+static void tell_host(struct world *world, size_t n, bool there)
+{
+	struct ip ip;
+
+	ck_assert_int_eq(ip_parse(host_addresses[n], &ip, NULL), 0);
+	world_host_address(world, &ip, there);
+}
+
+static void random_host(struct world *world)
+{
+	unsigned n = draw(COUNT(host_addresses));
+	bool there = !host_links[n] || (host_links[n] < 3 && draw(2));
+
+	host_links[n] = there ? host_links[n] + 1 : host_links[n] - 1;
+	tell_host(world, n, there);
+}
+
+static void whole_host(struct world *world)
+{
+	for (size_t n = 0; n < COUNT(host_addresses); n++)
+		for (unsigned i = 0; i < host_links[n]; i++)
+			tell_host(world, n, true);
 }
 
 /* --- worlds ------------------------------------------------------------------------------------ */
@@ -342,9 +377,13 @@ static void compare(struct world *world, const struct field fields[FIELDS], int 
 	cleanup_free char *got = all_of(world), *wanted = NULL;
 	cleanup_strbuf struct strbuf text = {0};
 	int first = (int)draw(STREAMS), up = draw(2) ? 1 : STREAMS - 1;
+	int host = (int)draw(STREAMS);
 
-	for (int i = 0; i < STREAMS; i++, first = (first + up) % STREAMS)
+	for (int i = 0; i < STREAMS; i++, first = (first + up) % STREAMS) {
+		if (i == host)
+			whole_host(fresh);
 		snapshot(fresh, fields, first);
+	}
 	wanted = all_of(fresh);
 	if (!strcmp(got, wanted))
 		return;
@@ -429,6 +468,11 @@ START_TEST(test_the_way_to_a_world_does_not_matter)
 			break;
 		case 1:
 			lose_a_node(world, fields);
+			break;
+		case 2:
+		case 3:
+		case 4:
+			random_host(world);
 			break;
 		default:
 			random_batch(world, fields);
