@@ -13,7 +13,9 @@ from harness.process import Process, call, tail
 HOSTS = {}
 EXAMPLES = root_dir() / "deploy/examples"
 ANY = ("tcp/3306", "tcp/5432", "udp/3306", "ping")
+# From 28 on the Engine drops what comes from outside to a container's own address, unless the network is a routed one.
 ROUTED = ("-o", "com.docker.network.bridge.enable_ip_masquerade=false")
+ROUTED_28 = ("-o", "com.docker.network.bridge.gateway_mode_ipv4=routed", "-o", "com.docker.network.bridge.gateway_mode_ipv6=routed")
 TIMEOUT = 5
 
 
@@ -73,7 +75,8 @@ class Hosts(Case):
 
     def network(self, host: str, subnet: str, shared: str = "", routed: bool = True, ipv6: str = ""):
         labels = {"bulkhead.shared": shared} if shared else {}
-        options = ("--subnet", subnet, *(ROUTED if routed else ()))
+        major = int(HOSTS[host].get("/version")["Version"].split(".")[0])
+        options = ("--subnet", subnet, *((ROUTED_28 if major >= 28 else ROUTED) if routed else ()))
         self.nets[host] = HOSTS[host].network("net1", ipv6=ipv6, labels=labels, options=options)
 
     def route(self, host: str, subnet: str, to: str):
