@@ -431,7 +431,7 @@ def crash_again_and_again(bed):
 
 
 def out_of_memory(bed):
-    limits = ("--memory", "8m", "--memory-swap", "8m")
+    limits = ("--memory", "24m", "--memory-swap", "24m")
     bed.run("c1", *limits, command=("/bin/busybox", "dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"))
     wait_until(lambda: bed.state("c1")["Status"] == "exited", 10, "it has ended")
     assert bed.state("c1")["ExitCode"] == 137, bed.state("c1")
